@@ -58,9 +58,9 @@ def simulate():
         settings = {"n_trials": 20, "rng": 4}
         yield (
             f"simulate, n = 2,000, 20 x 60 s in 46 ms bins, {name}",
-            lambda A=A: dynamics.LinearNetwork(A).simulate(60, 0.046, **settings),
+            lambda A=A, kw=settings: dynamics.LinearNetwork(A).simulate(60, 0.046, **kw),
             "Euler steps of 2 ms, no burn-in",
-            lambda A=A: dynamics.simulate_euler(A, 60, 0.046, burn_in=0, **settings),
+            lambda A=A, kw=settings: dynamics.simulate_euler(A, 60, 0.046, burn_in=0, **kw),
             None,
             1,
         )

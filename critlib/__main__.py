@@ -48,8 +48,13 @@ def _spectrum(options):
         raise ValueError(f"--out is {out}: its folder does not exist")
     recording = recordings.load_recording(options.file, dt=options.dt)
     X = recording.activity
-    silent = X.std(axis=1) == 0  # cannot be z-scored
+    silent = X.max(axis=1) == X.min(axis=1)  # cannot be z-scored
     X = X[~silent]
+    if len(X) < 22 or X.shape[1] < 23:
+        raise ValueError(
+            f"{options.file}: has {len(X)} neurons that vary and {X.shape[1]} bins; a fit needs at "
+            "least 22 and 23"
+        )
     print(
         f"{recording.name}: {len(X)} neurons, {X.shape[1]} bins of {recording.dt:g} s"
         + (f" ({silent.sum()} constant neurons left out)" if silent.any() else "")

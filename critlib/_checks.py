@@ -22,14 +22,25 @@ def rng_from(rng):
     return np.random.default_rng(rng)
 
 
-def real_array(values, name, *, ndim):
-    """Return `values` as a finite float array with `ndim` dimensions; float32 is kept."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
+def numeric_array(values, name, *, kinds="fiub"):
+    """Return `values` as an array of numbers, whatever its shape."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(
+            f"{name} is {type(values).__name__} with rows of different lengths: make them equal"
+        ) from None
+    if array.dtype.kind not in kinds:
         raise TypeError(
             f"{name} has dtype {array.dtype}: convert it to real numbers first, for example "
             f"with np.asarray({name}, dtype=float)"
         )
+    return array
+
+
+def real_array(values, name, *, ndim):
+    """Return `values` as a finite float array with `ndim` dimensions; float32 is kept."""
+    array = numeric_array(values, name)
     if array.ndim != ndim:
         raise ValueError(
             f"{name} has {array.ndim} dimension(s), shape {array.shape}: it must have {ndim}"
@@ -67,14 +78,9 @@ def square_matrix(A, name="A", *, sparse=False):
     return matrix
 
 
-def activity(X, *, min_neurons=1, min_times=2):
+def activity(X, *, min_times=2):
     """Return `X` as a finite (n_neurons, n_timepoints) float array."""
     X = real_array(X, "X", ndim=2)
-    if X.shape[0] < min_neurons:
-        raise ValueError(
-            f"X has {X.shape[0]} neuron(s), shape {X.shape}: at least {min_neurons} are needed; "
-            "rows are neurons and columns are time points"
-        )
     if X.shape[1] < min_times:
         raise ValueError(
             f"X has {X.shape[1]} time point(s), shape {X.shape}: at least {min_times} are needed; "
@@ -100,7 +106,10 @@ def real(value, name, *, low=None, high=None, open_low=False, open_high=False):
     """Return `value` as a finite float inside the given bounds."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {value!r} of type {type(value).__name__}: pass a real number")
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is {value}: it must fit in a float, below 1.8e308") from None
     if not np.isfinite(value):
         raise ValueError(f"{name} is {value}: it must be finite")
     if low is not None and (value < low or (open_low and value == low)):
@@ -123,7 +132,7 @@ def boolean(value, name):
 
 def one_of(value, name, options):
     """Return `value` if it is one of the strings in `options`."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise ValueError(f"{name} is {value!r}: choose one of {', '.join(map(repr, options))}")
     return value
 

@@ -85,6 +85,10 @@ class LinearNetwork:
     def _modes(self):
         # eigenvalues from the largest down, eigenvectors in columns
         values, vectors = np.linalg.eigh(self.A)
+        # An eigenvector's sign is up to the linear-algebra library. Fixing it makes a seeded
+        # simulation the same on every machine.
+        largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(self.n)]
+        vectors *= np.sign(largest)
         return values[::-1], vectors[:, ::-1]
 
     def _in_modes(self, function):
@@ -276,11 +280,7 @@ class LinearNetwork:
         n_trials = _checks.integer(n_trials, "n_trials", low=1)
         average = _checks.boolean(average, "average")
         rng = _checks.rng_from(rng)
-        n_bins = round(duration / dt)
-        if n_bins < 1:
-            raise ValueError(
-                f"duration is {duration:g} s and dt {dt:g} s: make duration at least one bin long"
-            )
+        n_bins = _number_of_bins(duration, dt)
 
         step = _ModeStep(self, dt / self.tau) if self.symmetric else _Step(self, dt / self.tau)
         dtype = self.A.dtype
@@ -466,11 +466,10 @@ def simulate_euler(
     if nonlinearity is not None and not callable(nonlinearity):
         raise TypeError(f"nonlinearity is {nonlinearity!r}: pass a function of an array, or None")
     rng = _checks.rng_from(rng)
-    steps_per_bin, n_bins = round(dt / step), round(duration / dt)
+    steps_per_bin = round(min(dt / step, 2**53))
     if steps_per_bin < 1 or abs(steps_per_bin * step - dt) > 1e-6 * dt:
-        raise ValueError(f"dt is {dt:g} s: make it a whole number of steps of {step:g} s")
-    if n_bins < 1:
-        raise ValueError(f"duration is {duration:g} s: make it at least one bin of {dt:g} s long")
+        raise ValueError(f"dt is {dt:g} s and step {step:g} s: make dt a whole number of steps")
+    n_bins = _number_of_bins(duration, dt)
 
     dtype = A.dtype
     advance = (1 - step / tau) * np.eye(len(A), dtype=dtype) + dtype.type(step / tau) * A
@@ -481,7 +480,14 @@ def simulate_euler(
     def next_state(x):
         x = advance @ x
         x += noise_scale * rng.standard_normal(x.shape, dtype)
-        return x if nonlinearity is None else np.asarray(nonlinearity(x), dtype)
+        if nonlinearity is None:
+            return x
+        y = _checks.numeric_array(nonlinearity(x), "nonlinearity's result").astype(dtype)
+        if y.shape != x.shape:
+            raise ValueError(
+                f"nonlinearity turned shape {x.shape} into {y.shape}: it must keep the shape"
+            )
+        return y
 
     with np.errstate(over="ignore", invalid="ignore"):  # growth is reported below
         for _ in range(round(burn_in / step)):
@@ -499,6 +505,16 @@ def simulate_euler(
                     "unstable; scale it down, or give a nonlinearity that saturates"
                 )
     return out if n_trials > 1 else out[0]
+
+
+def _number_of_bins(duration, dt):
+    ratio = duration / dt
+    if not 0.5 < ratio < 2**40:
+        raise ValueError(
+            f"duration is {duration:g} s and dt {dt:g} s, {ratio:.3g} bins: make duration at least "
+            "one bin long and at most 2^40"
+        )
+    return round(ratio)
 
 
 def _solve_lyapunov(A):

@@ -197,7 +197,7 @@ def semicircle_pdf(x):
     array([0.   , 0.637, 0.   ])
     """
     x = _real_values(x, "x")
-    return 2 / np.pi * np.sqrt(np.clip(1 - x**2, 0, None))
+    return 2 / np.pi * np.sqrt(1 - np.clip(x, -1, 1) ** 2)
 
 
 def semicircle_quantile(q):
@@ -284,9 +284,7 @@ def ellipse_boundary(symmetry, *, n_points=400):
 
 
 def _real_values(values, name):
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} has dtype {array.dtype}: pass real numbers")
+    array = _checks.numeric_array(values, name)
     if np.isnan(array).any():
         raise ValueError(f"{name} holds NaN: remove it first")
     return array.astype(float)

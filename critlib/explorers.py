@@ -14,7 +14,9 @@ import json
 import re
 import string
 
+import ipywidgets
 import matplotlib.pyplot as plt
+from IPython.display import display
 from matplotlib.figure import Figure
 from PIL import Image
 from tqdm import tqdm
@@ -54,7 +56,7 @@ class Fragment:
         return f"<{self._summary}>"
 
 
-def slider(draw, options, *, label, alt, start=0, dpi=80, n_colors=64, max_bytes=MAX_BYTES):
+def slider(draw, options, *, label, alt, start=0, dpi=100, n_colors=64, max_bytes=MAX_BYTES):
     """Make a figure with one slider.
 
     Parameters
@@ -73,7 +75,7 @@ def slider(draw, options, *, label, alt, start=0, dpi=80, n_colors=64, max_bytes
         string gets the label and the option's text appended.
     start : int, default: 0
         Index of the option that is shown first.
-    dpi : float, default: 80
+    dpi : float, default: 100
         Pixels per inch of the pictures.
     n_colors : int, default: 64
         Colours that each picture keeps, between 2 and 256. Fewer make a smaller page.
@@ -115,7 +117,7 @@ def two_sliders(
     labels,
     alt,
     start=(0, 0),
-    dpi=80,
+    dpi=100,
     n_colors=32,
     max_bytes=MAX_BYTES,
 ):
@@ -164,6 +166,64 @@ def two_sliders(
         raise ValueError(f"start must be two indices, one for each slider, got {start!r}.")
     sliders = [(first, labels[0], start[0]), (second, labels[1], start[1])]
     return _explorer(draw, sliders, alt, dpi, n_colors, max_bytes)
+
+
+def live(draw, **controls):
+    """Make a figure with sliders that take any value, drawn anew each time.
+
+    This needs a running kernel: in the published page nothing would move. Use it in your own copy
+    of a chapter, with the same `draw` as its `slider`.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(**values)`` returns a new `matplotlib.figure.Figure`.
+    **controls
+        One for each argument of `draw`, as `ipywidgets.interact` takes them: ``(low, high, step)``
+        for a slider, a list for a menu, True or False for a box to tick.
+
+    Returns
+    -------
+    ipywidgets.interactive
+        The sliders and the figure, which a notebook shows when it is the last line of a cell.
+
+    Raises
+    ------
+    ValueError
+        If no control is given, or one cannot be turned into a widget.
+    TypeError
+        If `draw` cannot be called or does not return a figure.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> def draw(slope):
+    ...     figure, axes = plt.subplots(figsize=(2, 1.5))
+    ...     axes.plot([0, 1], [0, slope])
+    ...     return figure
+    >>> import contextlib
+    >>> with contextlib.redirect_stdout(io.StringIO()):  # without a notebook, it prints
+    ...     widget = live(draw, slope=(0.0, 2.0, 0.1))
+    >>> widget.kwargs_widgets[0].max
+    2.0
+    """
+    if not callable(draw):
+        raise TypeError(f"draw is {draw!r}: pass a function that returns a figure")
+    if not controls:
+        raise ValueError("controls are missing: name at least one argument of draw")
+
+    def show(**values):
+        figure = draw(**values)
+        if not isinstance(figure, Figure):
+            raise TypeError(f"draw returned {type(figure).__name__}: it must return a figure")
+        display(figure)
+        plt.close(figure)
+
+    widget = ipywidgets.interactive(show, **controls)
+    for control in widget.kwargs_widgets:
+        if hasattr(control, "continuous_update"):
+            control.continuous_update = False  # draw when the slider is let go
+    return widget
 
 
 def quiz(questions):

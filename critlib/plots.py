@@ -111,11 +111,11 @@ def eigenvalues(values, *, kind="non-symmetric", boundary=None, label=None, ax=N
     >>> ax = eigenvalues([0.5 + 0.2j, 0.5 - 0.2j])
     >>> plt.close(ax.figure)
     """
+    values = _checks.numeric_array(values, "values", kinds="fiubc")
     ax = _axes(ax)
-    values = np.asarray(values)
     ax.plot(values.real, values.imag, ".", ms=3, alpha=0.6, color=_color(kind), label=label)
     if boundary is not None:
-        boundary = np.asarray(boundary)
+        boundary = _checks.numeric_array(boundary, "boundary", kinds="fiubc")
         ax.plot(boundary.real, boundary.imag, "--", color=COLORS["theory"], lw=1.2, label="theory")
     ax.axvline(1, color=COLORS["data"], lw=0.8)
     ax.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
@@ -154,8 +154,8 @@ def density(values, *, pdf=None, kind="symmetric", bins=60, label=None, ax=None)
     >>> ax = density([-0.5, 0.0, 0.5], bins=3)
     >>> plt.close(ax.figure)
     """
+    values = _checks.real_array(values, "values", ndim=1)
     ax = _axes(ax)
-    values = np.asarray(values)
     ax.hist(values, bins=bins, density=True, color=_color(kind), alpha=0.6, label=label)
     if pdf is not None:
         x = np.linspace(min(values.min(), -1), max(values.max(), 1), 600)
@@ -199,15 +199,16 @@ def spectrum(variances, *, kind="symmetric", closeness=1.0, fit=None, label=None
     1.0
     >>> plt.close(ax.figure)
     """
+    variances = _checks.real_array(variances, "variances", ndim=1)
     ax = _axes(ax)
-    variances = np.asarray(variances)
     rank = np.arange(1, len(variances) + 1)
     ax.loglog(rank, variances, color=shade(kind, closeness), lw=2, label=label)
     if fit is not None:
         fitted = np.array(fit.ranks)
         ax.loglog(fitted, fit.predict(fitted), "--", color=COLORS["theory"], lw=1.2)
     ax.set(xlabel="rank of component", ylabel="variance")
-    ax.set_aspect("equal", adjustable="datalim")
+    # the box adapts, not the data limits: those would be stretched to fractional ranks
+    ax.set_aspect("equal", adjustable="box")
     return ax
 
 
@@ -244,13 +245,17 @@ def raster(X, dt, *, order=None, limit=None, ax=None):
     """
     X = _checks.activity(X)
     dt = _checks.real(dt, "dt", low=0, open_low=True)
+    limit = 2.5 if limit is None else _checks.real(limit, "limit", low=0, open_low=True)
+    if order is not None:
+        order = _checks.numeric_array(order, "order", kinds="iu")
+        if order.ndim != 1 or order.size == 0 or order.min() < 0 or order.max() >= len(X):
+            raise ValueError(f"order is {order}: pass row numbers from 0 to {len(X) - 1}")
     ax = _axes(ax)
     Z = X - X.mean(axis=1, keepdims=True)
     sd = Z.std(axis=1, keepdims=True)
     Z = Z / np.where(sd > 0, sd, 1)
     if order is not None:
-        Z = Z[np.asarray(order)]
-    limit = 2.5 if limit is None else limit
+        Z = Z[order]
     ax.imshow(
         Z,
         aspect="auto",
@@ -291,9 +296,10 @@ def matrix(A, *, limit=None, ax=None):
     >>> plt.close(ax.figure)
     """
     A = _checks.square_matrix(A)
-    ax = _axes(ax)
     if limit is None:
         limit = np.percentile(np.abs(A), 99) or 1.0
+    limit = _checks.real(limit, "limit", low=0, open_low=True)
+    ax = _axes(ax)
     image = ax.imshow(A, cmap="RdBu_r", vmin=-limit, vmax=limit)
     ax.figure.colorbar(image, ax=ax, label="weight", shrink=0.8)
     ax.set(xlabel="from neuron", ylabel="to neuron")
@@ -322,9 +328,107 @@ def published(low, high=None, *, label="published", ax):
     >>> ax = published(0.69, ax=ax)
     >>> plt.close(ax.figure)
     """
-    if high is None:
-        low, high = 0.99 * low, 1.01 * low
+    low = _checks.real(low, "low")
+    low, high = (0.99 * low, 1.01 * low) if high is None else (low, _checks.real(high, "high"))
     ax.axhspan(low, high, color=COLORS["published"], alpha=0.6, lw=0, label=label, zorder=0)
+    return ax
+
+
+def plane(path, *, covariance=None, kind="data", label=None, ax=None):
+    """A path in a plane of the state space, pale at its start and solid at its end.
+
+    Parameters
+    ----------
+    path : array_like, shape (2, n_timepoints)
+        Two coordinates in time.
+    covariance : array_like, shape (2, 2), optional
+        Draws the ellipse of two standard deviations around the origin.
+    kind : str, default "data"
+        A key of `COLORS`.
+    label : str, optional
+        Entry in the legend.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `path` is not two rows of two or more times, or `kind` is unknown.
+
+    Examples
+    --------
+    >>> ax = plane([[0.0, 1.0, 2.0], [0.0, 1.0, 0.0]], covariance=[[1.0, 0.0], [0.0, 2.0]])
+    >>> plt.close(ax.figure)
+    """
+    path = _checks.real_array(path, "path", ndim=2)
+    if len(path) != 2 or path.shape[1] < 2:
+        raise ValueError(
+            f"path has shape {path.shape}: pass two coordinates at two or more times, shape (2, T)"
+        )
+    if covariance is not None:
+        values, vectors = np.linalg.eigh(_checks.square_matrix(covariance, "covariance"))
+        if len(values) != 2 or values[0] < 0:
+            raise ValueError(
+                f"covariance has eigenvalues {values}: it must have two, neither negative"
+            )
+    ax = _axes(ax)
+    n_pieces = min(24, path.shape[1] - 1)
+    ends = np.linspace(0, path.shape[1] - 1, n_pieces + 1).astype(int)
+    for start, end in zip(ends[:-1], ends[1:], strict=True):
+        color = shade(kind, end / ends[-1])
+        ax.plot(*path[:, start : end + 1], color=color, lw=1.2, solid_capstyle="round")
+    ax.plot(*path[:, -1], "o", ms=5, color=_color(kind), label=label)
+    if covariance is not None:
+        angle = np.linspace(0, 2 * np.pi, 200)
+        ellipse = 2 * (vectors * np.sqrt(values)) @ np.array([np.cos(angle), np.sin(angle)])
+        ax.plot(*ellipse, "--", color=COLORS["theory"], lw=1.2)
+    ax.set(aspect="equal")
+    return ax
+
+
+def gap_axis(ax, *, values=(0.9, 0.99, 0.998, 0.9999), name=r"largest eigenvalue $\lambda_{\max}$"):
+    """Make an x axis of gaps, 1 - lambda_max, logarithmic, with lambda_max written at the ticks.
+
+    Plot against the gap; the critical point is then infinitely far to the right.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes with gaps, greater than 0, on the x axis.
+    values : sequence of float, default (0.9, 0.99, 0.998, 0.9999)
+        Where to write lambda_max, each below 1.
+    name : str
+        Label of the axis.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If a value is not below 1.
+
+    Examples
+    --------
+    >>> _, ax = plt.subplots()
+    >>> ax = gap_axis(ax)
+    >>> [text.get_text() for text in ax.get_xticklabels()]
+    ['0.9', '0.99', '0.998', '0.9999']
+    >>> plt.close(ax.figure)
+    """
+    values = _checks.real_array(values, "values", ndim=1)
+    if values.max() >= 1:
+        raise ValueError(f"values holds {values.max():g}: a stable network stays below 1")
+    ax.set_xscale("log")
+    ax.set_xticks(1 - values, [f"{value:g}" for value in values])
+    ax.minorticks_off()
+    ax.xaxis.set_inverted(True)
+    ax.set_xlabel(name)
     return ax
 
 

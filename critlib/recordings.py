@@ -1,5 +1,6 @@
 """Reading recordings from files (chapter 10)."""
 
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,12 +118,18 @@ def load_recording(path, *, dt=None, min_snr=0.3):
     array([[1., 1.],
            [1., 0.]], dtype=float32)
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path is {path!r} of type {type(path).__name__}: pass a str or a path")
     path = Path(path)
     if dt is not None:
         dt = _checks.real(dt, "dt", low=0, open_low=True)
     min_snr = _checks.real(min_snr, "min_snr")
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise FileNotFoundError(
+            f"{path}: is a folder; name a file in it"
+            if path.is_dir()
+            else f"{path}: no such file; check the name"
+        )
     arrays = _read_npz(path)
     dense = next((key for key in _DENSE_KEYS if key in arrays), None)
     if dense is not None:
@@ -146,26 +153,34 @@ def load_recording(path, *, dt=None, min_snr=0.3):
 def _read_npz(path):
     wanted = {*_DENSE_KEYS, "st", "clu", "xpos", "ypos", "snr", "dt"}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError(f"{path}: is a single array; save it with np.savez(path, spks=X)")
-            # keys that are not used are listed in messages but never read
-            return {key: file[key] if key in wanted else None for key in file.files}
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
-        raise ValueError(f"{path}: is damaged or cut short ({error})") from None
-    except ValueError as error:
-        if str(path) in str(error):
-            raise
-        if "Object arrays" in str(error):
+        # opened here: np.load would leave a damaged file open
+        with open(path, "rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if isinstance(file, np.lib.npyio.NpzFile):
+                # keys that are not used are listed in messages but never read
+                return {key: file[key] if key in wanted else None for key in file.files}
+    except MemoryError:
+        raise
+    # Damaged bytes make the readers of zip and numpy fail in many ways; each means the same here.
+    except Exception as error:
+        if isinstance(error, ValueError) and "Object arrays" in str(error):
             raise ValueError(
                 f"{path}: holds Python objects (a pickle), which could run code when opened; save "
                 "plain arrays of numbers with np.savez"
             ) from None
-        raise ValueError(f"{path}: is not an .npz file ({error})") from None
+        if isinstance(error, PermissionError):
+            raise ValueError(f"{path}: may not be read; change its permissions") from None
+        what = "is damaged or cut short" if zipfile.is_zipfile(path) else "is not an .npz file"
+        raise ValueError(
+            f"{path}: {what} ({error}); save it again with np.savez(path, spks=X)"
+        ) from None
+    raise ValueError(f"{path}: is a single array; save it with np.savez(path, spks=X)")
 
 
 def _numbers(path, arrays, key, ndim):
     array = arrays[key]
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path}: {key} is not stored as an array; save it with np.savez")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{path}: {key} has dtype {array.dtype}, needed are real numbers")
     if array.ndim != ndim:
@@ -176,7 +191,11 @@ def _numbers(path, arrays, key, ndim):
 
 
 def _from_matrix(path, arrays, key, dt, min_snr):
-    activity = _numbers(path, arrays, key, 2).astype(np.float32, copy=False)
+    activity = _numbers(path, arrays, key, 2)
+    largest = max(abs(float(activity.max(initial=0))), abs(float(activity.min(initial=0))))
+    if largest > float(np.finfo(np.float32).max):
+        raise ValueError(f"{path}: {key} holds {largest:g}, too large for float32; divide it first")
+    activity = activity.astype(np.float32, copy=False)
     if "dt" in arrays:
         own = float(_numbers(path, arrays, "dt", 0))
         if dt is not None and abs(dt - own) > 1e-6 * own:
@@ -206,16 +225,17 @@ def _from_spikes(path, arrays, dt):
     if times.min() < 0 or units.min() < 0:
         key, low = ("st", times.min()) if times.min() < 0 else ("clu", units.min())
         raise ValueError(f"{path}: {key} holds negative values, the lowest {low:g}")
-    units = units.astype(np.int64)
-    bins = np.floor(times.astype(np.float64) / dt).astype(np.int64)
-    n_bins = int(bins.max()) + 1
-    present, rows = np.unique(units, return_inverse=True)
+    if units.max() >= 2**63:
+        raise ValueError(f"{path}: clu holds {units.max():g}; unit numbers must be below 2^63")
+    present, rows = np.unique(units.astype(np.int64), return_inverse=True)
+    n_bins = float(times.max()) / dt + 1
     if len(present) * n_bins > 2**33:
         raise ValueError(
-            f"{path}: {len(present)} units in {n_bins} bins of {dt:g} s need more than 32 GB; use "
-            "wider bins (is st in seconds?)"
+            f"{path}: {len(present)} units in {n_bins:.3g} bins of {dt:g} s need more than 32 GB; "
+            "use wider bins (is st in seconds?)"
         )
-    activity = np.zeros((len(present), n_bins), dtype=np.float32)
+    bins = np.floor(times.astype(np.float64) / dt).astype(np.int64)
+    activity = np.zeros((len(present), int(bins.max()) + 1), dtype=np.float32)
     np.add.at(activity, (rows, bins), 1)
     return activity, present
 

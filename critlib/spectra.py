@@ -88,15 +88,18 @@ class PowerLaw:
         ------
         ValueError
             If a rank is not greater than 0.
+        TypeError
+            If `ranks` is not real.
 
         Examples
         --------
         >>> PowerLaw(exponent=1.0, amplitude=6.0, ranks=(1, 3)).predict([1, 2, 3])
         array([6., 3., 2.])
         """
-        ranks = np.asarray(ranks, dtype=float)
+        ranks = _checks.numeric_array(ranks, "ranks").astype(float)
         if not np.all(ranks > 0):
-            raise ValueError("ranks holds a value that is not greater than 0: ranks count from 1")
+            bad = ranks[~(ranks > 0)][0]
+            raise ValueError(f"ranks holds {bad:g}: it must be greater than 0, ranks count from 1")
         return self.amplitude * ranks**-self.exponent
 
 
@@ -213,7 +216,8 @@ def participation_ratio(variances):
     >>> participation_ratio([1.0, 1.0, 1.0, 0.0])
     3.0
     """
-    variances = _variances(variances) / np.max(variances)
+    variances = _variances(variances)
+    variances = variances / variances.max()
     return float(variances.sum() ** 2 / (variances**2).sum())
 
 
@@ -245,7 +249,8 @@ def n_dimensions(variances, *, fraction=0.5):
     2
     """
     fraction = _checks.real(fraction, "fraction", low=0, high=1, open_low=True)
-    held = np.cumsum(np.sort(_variances(variances))[::-1])
+    variances = _variances(variances)
+    held = np.cumsum(np.sort(variances / variances.max())[::-1])
     # 0.7 * 10 is a hair above 7: rounding must not ask for one component more
     return int(np.searchsorted(held, fraction * held[-1] * (1 - 1e-12)) + 1)
 
@@ -343,10 +348,14 @@ def bin_in_time(X, factor):
 
 def _standardize(X, *, unit_variance):
     """Remove each row's mean and, if asked, divide it by its standard deviation."""
+    if unit_variance:  # first to [-1, 1]: units must not matter, and squares could overflow
+        largest = np.abs(X).max(axis=1, keepdims=True)
+        X = X / np.where(largest > 0, largest, 1)
     Z = X - X.mean(axis=1, keepdims=True, dtype=np.float64).astype(X.dtype)
     if unit_variance:
-        sd = np.sqrt(np.einsum("it,it->i", Z, Z) / X.shape[1])
-        constant = np.flatnonzero(sd <= 8 * np.finfo(X.dtype).eps * np.abs(X).max(axis=1))
+        # float32 squares of a long recording have to be summed in double precision
+        sd = np.sqrt(np.einsum("it,it->i", Z, Z, dtype=np.float64) / X.shape[1]).astype(X.dtype)
+        constant = np.flatnonzero(sd <= 8 * np.finfo(X.dtype).eps)
         if constant.size:
             raise ValueError(
                 f"X has {constant.size} constant neuron(s), first at row {constant[0]}: they "

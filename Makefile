@@ -45,7 +45,8 @@ style: $(VENV)/stamp
 	$(BIN)/ruff check .
 
 unit: $(VENV)/stamp
-	$(BIN)/python -m pytest -m "not book" --cov --cov-report=term
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not book" -n 2 --dist loadscope \
+		--cov --cov-report=term
 
 # Two notebooks at a time, each on one core; progress bars would end up in the outputs.
 notebooks: $(VENV)/stamp

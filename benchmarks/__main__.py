@@ -107,9 +107,11 @@ def spectrum():
         "fit_power_law, 10,000 values",
         lambda: spectra.fit_power_law(variances).exponent,
         "sklearn LinearRegression",
-        lambda: -LinearRegression()
-        .fit(np.log(rank)[:, None], np.log(variances[10:500]), sample_weight=1 / rank)
-        .coef_[0],
+        lambda: (
+            -LinearRegression()
+            .fit(np.log(rank)[:, None], np.log(variances[10:500]), sample_weight=1 / rank)
+            .coef_[0]
+        ),
         lambda ours, theirs: abs(ours / theirs - 1),
         20,
     )

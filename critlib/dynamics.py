@@ -69,10 +69,9 @@ class LinearNetwork:
         object.__setattr__(self, "A", A)
         object.__setattr__(self, "tau", _checks.real(self.tau, "tau", low=0, open_low=True))
         object.__setattr__(self, "symmetric", _checks.is_symmetric(A))
-        rightmost = float(self._modes[0][0]) if self.symmetric else spectral_abscissa(A)
-        if rightmost >= 1:
+        if self._rightmost >= 1:
             raise ValueError(
-                f"A is unstable: its largest real eigenvalue part is {rightmost:.6g} and must be "
+                f"A is unstable: its largest real eigenvalue part {self._rightmost:.6g} must be "
                 "below 1; normalization.critically_normalize(A) scales it to 0.998"
             )
 
@@ -91,6 +90,10 @@ class LinearNetwork:
         vectors *= np.sign(largest)
         return values[::-1], vectors[:, ::-1]
 
+    @cached_property
+    def _rightmost(self):
+        return float(self._modes[0][0]) if self.symmetric else spectral_abscissa(self.A)
+
     def _in_modes(self, function):
         values, vectors = self._modes
         return (vectors * function(values)) @ vectors.T
@@ -99,7 +102,7 @@ class LinearNetwork:
     def _covariance(self):
         if self.symmetric:
             return self._in_modes(lambda value: 1 / (2 * (1 - value)))
-        return _solve_lyapunov(self.A.astype(np.float64))
+        return _solve_lyapunov(self.A.astype(np.float64), gap=1 - self._rightmost)
 
     def covariance(self):
         r"""Stationary covariance of the activity.
@@ -291,13 +294,13 @@ class LinearNetwork:
         with tqdm(total=n_bins, unit="bin", desc="simulating", delay=2, leave=False) as bar:
             for start in range(0, n_bins, chunk):
                 stop = min(start + chunk, n_bins)
-                noise = rng.standard_normal((2 if average else 1, self.n, stop - start, n_trials),
-                                            dtype)
+                noise = rng.standard_normal(
+                    (2 if average else 1, self.n, stop - start, n_trials), dtype
+                )
                 activity, state = step.advance(state, noise)
                 out[:, :, start:stop] = activity.transpose(2, 0, 1)
                 bar.update(stop - start)
         return out if n_trials > 1 else out[0]
-
 
 
 class _Step:
@@ -308,7 +311,8 @@ class _Step:
         identity = np.eye(network.n)
         P, G, phi2 = _phi_functions((network.A - identity) * h)
         # the covariance of w and v: what the state at the start of the bin leaves unexplained
-        if h < 1e-7:  # the differences below would lose all digits; this is exact to order h
+        # for short bins the differences below would lose all digits; this is exact to order h
+        if h * np.linalg.norm(network.A - identity, 1) < 1e-7:
             var_w, cov_vw, var_v = h * identity, h / 2 * identity, h / 3 * identity
         else:
             PS, GS = P @ S, G @ S
@@ -502,7 +506,8 @@ def simulate_euler(
             if not np.isfinite(x).all():
                 raise ArithmeticError(
                     f"the activity grew without bound within {burn_in + (i + 1) * dt:g} s: A is "
-                    "unstable; scale it down, or give a nonlinearity that saturates"
+                    f"unstable or step, {step:g} s, too long for it; scale A down, shorten step, "
+                    "or give a nonlinearity that saturates"
                 )
     return out if n_trials > 1 else out[0]
 
@@ -517,11 +522,16 @@ def _number_of_bins(duration, dt):
     return round(ratio)
 
 
-def _solve_lyapunov(A):
+def _solve_lyapunov(A, gap):
     """Solve (A - I) S + S (A - I)^T = -I for stable A, by squared Smith iteration."""
     n = len(A)
     drift, identity = A - np.eye(n), np.eye(n)
-    h = 16.0  # near 1 / sqrt(smallest gap * largest) for lambda_max = 0.998; any h converges
+    # Any h converges; the geometric mean of the slowest and the fastest rate needs fewest steps.
+    # A few power iterations are enough to know the fastest one roughly.
+    v = np.random.default_rng(0).standard_normal(n)
+    for _ in range(20):
+        v = drift @ (v / np.linalg.norm(v))
+    h = 1 / np.sqrt(gap * max(np.linalg.norm(v), gap))
     inverse = np.linalg.inv(identity - h * drift)
     power = 2 * inverse - identity  # the Cayley transform (I + h F)(I - h F)^-1
     S = 2 * h * (inverse @ inverse.T)

@@ -22,7 +22,7 @@ def covariance_spectrum(X, *, zscore=True):
     ndarray, shape (k,)
         Eigenvalues of the covariance, normalised by the number of time points, from the largest
         down; ``k = min(n_neurons, n_timepoints - 1)`` is the rank that the data can have. With
-        `zscore` they sum to the number of neurons.
+        `zscore` they sum to the number of neurons. Values at the level of rounding errors are 0.
 
     Raises
     ------
@@ -50,7 +50,9 @@ def covariance_spectrum(X, *, zscore=True):
     n, n_times = Z.shape
     gram = Z @ Z.T if n <= n_times else Z.T @ Z
     values = np.linalg.eigvalsh(gram / Z.dtype.type(n_times))[::-1]
-    return np.clip(values[: min(n, n_times - 1)], 0, None)
+    # what rounding leaves of a variance of zero must not be fitted as if it were data
+    rounding = 2 * np.sqrt(len(values)) * np.finfo(Z.dtype).eps * values[0]
+    return np.where(values > rounding, values, 0)[: min(n, n_times - 1)]
 
 
 @dataclass(frozen=True)

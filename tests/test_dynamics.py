@@ -144,8 +144,8 @@ def test_unstable_networks_are_refused(A):
 
 
 def test_no_convergence_is_an_arithmetic_error():
-    # stable, but by 1e-15: no solver finds its covariance
-    network = LinearNetwork([[1 - 1e-15, 1.0], [0.0, 0.5]])
+    # stable, but by 1e-15 while it rotates 1e8 times faster: no solver finds its covariance
+    network = LinearNetwork([[1 - 1e-15, 1e8], [-1e8, 1 - 1e-15]])
     for call in (
         network.covariance,
         network.covariance_eigenvalues,
@@ -469,8 +469,26 @@ def test_nonlinearity_acts_after_every_step():
 
 
 def test_growth_without_bound_is_an_arithmetic_error():
-    with pytest.raises(ArithmeticError, match="A is unstable; scale it down"):
+    with pytest.raises(
+        ArithmeticError, match="unstable or step, .* scale A down"
+    ):
         simulate_euler([[30.0]], 10, 0.02, rng=0)
     # the same network with a nonlinearity that saturates is fine
     X = simulate_euler([[30.0]], 1, 0.02, nonlinearity=np.tanh, burn_in=0.2, rng=0)
     assert np.abs(X).max() <= 1
+
+
+@pytest.mark.parametrize("fast", [-1e3, -1e6])
+def test_covariance_of_a_stiff_network(fast):
+    A = np.array([[fast, 1.0], [0.0, 0.5]])
+    F = A - np.eye(2)
+    expected = scipy.linalg.solve_continuous_lyapunov(F, -np.eye(2))
+    np.testing.assert_allclose(LinearNetwork(A).covariance(), expected, rtol=1e-8, atol=1e-12)
+
+
+def test_covariance_with_strong_inhibition_of_all_by_all():
+    A = ensembles.random_connectivity(100, symmetry=0, rng=0)
+    A = critically_normalize(A - A.mean(axis=1, keepdims=True)) - 10
+    expected = scipy.linalg.solve_continuous_lyapunov(A - np.eye(100), -np.eye(100))
+    S = LinearNetwork(A).covariance()
+    assert np.linalg.norm(S - expected) < 1e-8 * np.linalg.norm(expected)

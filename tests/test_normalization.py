@@ -117,7 +117,7 @@ DENSE = {
     "ten pairs 1e-5 apart": lambda: near_ties(1e-5),
     "ten pairs 1e-3 apart": lambda: near_ties(1e-3),
     "ten oblique pairs 1e-5 apart": lambda: oblique(near_ties(1e-5), 100),
-    "ten oblique pairs 1e-4 apart": lambda: oblique(near_ties(1e-4), 1000),
+    "ten oblique pairs 1e-5 apart, further": lambda: oblique(near_ties(1e-5), 1000),
     "orthogonal": lambda: with_eigenvalues(np.exp(1j * np.pi * (np.arange(N // 2) + 0.4) / N * 2)),
     "all on a vertical line": lambda: with_eigenvalues(0.5 + 1j * np.arange(1, N // 2 + 1) / N),
     "fast rotation, real runner-up": lambda: with_eigenvalues(
@@ -218,6 +218,16 @@ def test_closed_forms():
     assert spectral_abscissa(scipy.linalg.circulant(column)) == pytest.approx(expected, rel=1e-6)
     # all to all: n - 1 once, -1 otherwise
     assert spectral_abscissa(np.ones((N, N)) - np.eye(N)) == pytest.approx(N - 1)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["circular", "uniform", "elliptic 0.5", "symmetric", "outlier", "Dale's law", "sparse"],
+)
+def test_ordinary_matrices_need_no_full_decomposition(kind, monkeypatch):
+    A = scipy.sparse.csr_array(sparse(False)) if kind == "sparse" else DENSE[kind]()
+    monkeypatch.setattr(normalization, "_full", lambda *args: pytest.fail("fell back"))
+    assert spectral_abscissa(A) > 0
 
 
 @pytest.mark.parametrize("how", ["no convergence", "singular", "refuses"])

@@ -55,8 +55,8 @@ def test_spectrum_keeps_float32(shape):
 
 def test_float32_does_not_lose_digits_in_long_or_offset_recordings():
     X = recording(2, 400_000, dtype=np.float32)
-    long = np.random.default_rng(0).standard_normal((1, 3_000_000), np.float32)
-    assert spectra.covariance_spectrum(long)[0] == pytest.approx(1, rel=np.sqrt(2 / 3e6) / 10)
+    long = np.random.default_rng(0).standard_normal((2, 3_000_000), np.float32)
+    assert spectra.covariance_spectrum(long).sum() == pytest.approx(2, rel=np.sqrt(2 / 3e6) / 10)
     # rounding of the sums must stay far below the sampling error of a variance, (2 / T)^0.5
     assert spectra.covariance_spectrum(X).sum() == pytest.approx(2, rel=np.sqrt(2 / 400_000) / 10)
     expected = spectra.covariance_spectrum(X.astype(float))
@@ -327,3 +327,14 @@ def test_bins_are_averages(n, n_times, factor, dtype):
         expected = X[:, t * factor : (t + 1) * factor].astype(float).mean(axis=1)
         np.testing.assert_allclose(Y[:, t], expected, rtol=1e-5, atol=1e-4)
     assert not np.shares_memory(X, Y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_copies_of_a_neuron_are_not_fitted(dtype):
+    x = np.random.default_rng(0).standard_normal(400)
+    X = np.outer(np.arange(1, 31), x).astype(dtype)
+    variances = spectra.covariance_spectrum(X)
+    assert variances[0] == pytest.approx(30, rel=1e-5)
+    assert not variances[1:].any()
+    with pytest.raises(ValueError, match="not positive at rank 10"):
+        spectra.fit_power_law(variances, ranks=spectra.default_ranks(30))

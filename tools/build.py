@@ -21,6 +21,9 @@ LOG = BUILD / "build.log"
 # Each holds a fingerprint of what it was made from; written only when that succeeded.
 DONE = HTML / ".complete"
 RAN_WITH = BUILD / ".ran_with"
+# A progress bar inside a chapter would become part of its output. One thread for linear algebra
+# costs little here; two are many times slower on a machine that does something else as well.
+QUIET = {"TQDM_DISABLE": "1", "OPENBLAS_NUM_THREADS": "1"}
 SKIPPED = {"_paired", "__pycache__", ".ipynb_checkpoints"}
 
 
@@ -40,8 +43,7 @@ def build():
     """Run Jupyter Book and show which chapter it runs; return its exit status."""
     call = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", call, "build", ".", "-W", "--keep-going"]
-    # A progress bar inside a chapter would become part of its output.
-    env = {**os.environ, "TQDM_DISABLE": "1", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+    env = {**os.environ, **QUIET, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
     start = time.monotonic()
     with LOG.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(

@@ -20,6 +20,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import yaml
+from build import QUIET
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -227,8 +228,7 @@ def main():
                     notebook.touch()  # the two agree: neither is ahead
                 print(paired(notebook).relative_to(ROOT))
         return 0
-    # A progress bar inside a notebook would become part of its output.
-    os.environ["TQDM_DISABLE"] = "1"
+    os.environ |= QUIET
     url = repository_url()
     good = [refresh(p, execute=not args.tidy, url=url) for p in notebooks]
     return 0 if all(good) else 1

@@ -6,6 +6,7 @@
 Times are wall-clock, the best of the repeats; the alternative is timed right after critlib.
 """
 
+import os
 import resource
 import sys
 import tempfile
@@ -17,7 +18,9 @@ import scipy.linalg
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 
-from critlib import dynamics, ensembles, normalization, recordings, spectra
+os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is imported
+
+from critlib import dynamics, ensembles, normalization, recordings, spectra  # noqa: E402
 
 
 def abscissa():

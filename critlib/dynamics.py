@@ -540,8 +540,8 @@ def _solve_lyapunov(A, gap):
     for _ in range(40):
         change = power @ S @ power.T
         S += change
-        # what is left out is of the order of the square of the last change
-        converged = np.linalg.norm(change) < 1e-9 * np.linalg.norm(S)
+        # each change is of the order of the square of the one before; so is what is left out
+        converged = np.linalg.norm(change) < 3e-7 * np.linalg.norm(S)
         if converged or not np.isfinite(S).all():
             break
         power = power @ power

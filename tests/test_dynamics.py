@@ -469,9 +469,7 @@ def test_nonlinearity_acts_after_every_step():
 
 
 def test_growth_without_bound_is_an_arithmetic_error():
-    with pytest.raises(
-        ArithmeticError, match="unstable or step, .* scale A down"
-    ):
+    with pytest.raises(ArithmeticError, match="unstable or step, .* scale A down"):
         simulate_euler([[30.0]], 10, 0.02, rng=0)
     # the same network with a nonlinearity that saturates is fine
     X = simulate_euler([[30.0]], 1, 0.02, nonlinearity=np.tanh, burn_in=0.2, rng=0)

@@ -42,8 +42,8 @@ def draw(images, size, path, title=None):
         ax.imshow(image, aspect="auto", cmap="magma", vmin=-0.8, vmax=1.1, interpolation="bilinear")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-        ax.set_title(rf"$\lambda_{{\max}} = {target}$", color=LIGHT, fontsize=15, loc="center")
-        ax.set_xlabel(f"{PANELS[target]}, {SECONDS} s", color=LIGHT, fontsize=12)
+        ax.set_title(rf"$\lambda_{{\max}} = {target}$", color=LIGHT, fontsize=24, loc="center")
+        ax.set_xlabel(f"{PANELS[target]}, {SECONDS} s", color=LIGHT, fontsize=19)
     if title:
         fig.suptitle(title, color=LIGHT, fontsize=23, y=0.99)
     fig.savefig(path, dpi=150, facecolor=NIGHT, pil_kwargs={"quality": 80})
@@ -54,7 +54,7 @@ def main():
     """Draw both pictures."""
     plots.use_style()
     images = list(rasters())
-    draw(images, (10, 3.8), STATIC / "cover.jpg")
+    draw(images, (10, 4.1), STATIC / "cover.jpg")
     draw(images, (8, 4.2), STATIC / "card.jpg", title="Large-scale neural dynamics")
     for name in ("cover.jpg", "card.jpg"):
         print(f"{STATIC / name}: {(STATIC / name).stat().st_size / 1e3:.0f} kB")

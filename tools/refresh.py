@@ -20,7 +20,6 @@ from pathlib import Path
 import jupytext
 import nbformat
 import yaml
-from build import QUIET
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -228,7 +227,7 @@ def main():
                     notebook.touch()  # the two agree: neither is ahead
                 print(paired(notebook).relative_to(ROOT))
         return 0
-    os.environ |= QUIET
+    os.environ |= {"TQDM_DISABLE": "1", "OPENBLAS_NUM_THREADS": "1"}  # as in tools/build.py
     url = repository_url()
     good = [refresh(p, execute=not args.tidy, url=url) for p in notebooks]
     return 0 if all(good) else 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from critlib import _checks
+from critlib._blocks import Standardized, spans
 
 
 def covariance_spectrum(X, *, zscore=True):
@@ -46,12 +47,16 @@ def covariance_spectrum(X, *, zscore=True):
     array([3., 0., 0.])
     """
     X = _checks.activity(X)
-    Z = _standardize(X, unit_variance=_checks.boolean(zscore, "zscore"))
-    n, n_times = Z.shape
-    gram = Z @ Z.T if n <= n_times else Z.T @ Z
-    values = np.linalg.eigvalsh(gram / Z.dtype.type(n_times))[::-1]
+    Z = Standardized(X, unit_variance=_checks.boolean(zscore, "zscore"))
+    n, n_times = X.shape
+    if n <= n_times:
+        gram = Z.covariance()
+    else:
+        parts = (Z(rows) for rows in spans(n, max(1, 2**23 // n_times)))
+        gram = sum(part.T @ part for part in parts) / X.dtype.type(n_times)
+    values = np.linalg.eigvalsh(gram)[::-1]
     # what rounding leaves of a variance of zero must not be fitted as if it were data
-    rounding = 2 * np.sqrt(len(values)) * np.finfo(Z.dtype).eps * values[0]
+    rounding = 2 * np.sqrt(len(values)) * np.finfo(X.dtype).eps * values[0]
     return np.where(values > rounding, values, 0)[: min(n, n_times - 1)]
 
 
@@ -346,25 +351,6 @@ def bin_in_time(X, factor):
     factor = _checks.integer(factor, "factor", low=1, high=X.shape[1])
     n_bins = X.shape[1] // factor
     return X[:, : n_bins * factor].reshape(len(X), n_bins, factor).mean(axis=2)
-
-
-def _standardize(X, *, unit_variance):
-    """Remove each row's mean and, if asked, divide it by its standard deviation."""
-    if unit_variance:  # first to [-1, 1]: units must not matter, and squares could overflow
-        largest = np.abs(X).max(axis=1, keepdims=True)
-        X = X / np.where(largest > 0, largest, 1)
-    Z = X - X.mean(axis=1, keepdims=True, dtype=np.float64).astype(X.dtype)
-    if unit_variance:
-        # float32 squares of a long recording have to be summed in double precision
-        sd = np.sqrt(np.einsum("it,it->i", Z, Z, dtype=np.float64) / X.shape[1]).astype(X.dtype)
-        constant = np.flatnonzero(sd <= 8 * np.finfo(X.dtype).eps)
-        if constant.size:
-            raise ValueError(
-                f"X has {constant.size} constant neuron(s), first at row {constant[0]}: they "
-                "cannot be z-scored; remove them, or pass zscore=False"
-            )
-        Z /= sd[:, None]
-    return Z
 
 
 def _variances(variances):

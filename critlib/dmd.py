@@ -1,0 +1,191 @@
+"""Dynamic mode decomposition: the linear map from now to a little later (chapter 7)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from critlib import _checks
+from critlib._blocks import Standardized
+
+
+@dataclass(frozen=True, eq=False)
+class DMD:
+    """A linear map, fitted between activity now and activity `lag` seconds later.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of complex, shape (k,)
+        Eigenvalues of the operator, sorted by modulus from the largest down.
+    operator : ndarray, shape (k, k)
+        B in ``y(t + lag) = B y(t) + residual``, where ``y = components.T @ z`` and z is z-scored
+        activity.
+    components : ndarray, shape (n_neurons, k)
+        Principal components in columns, by falling variance.
+    lag : float
+        Seconds, a whole number of bins.
+    """
+
+    eigenvalues: np.ndarray
+    operator: np.ndarray
+    components: np.ndarray
+    lag: float
+
+
+def fit_dmd(X, dt, *, lag=0.23, n_components=1000, ridge=0.01):
+    r"""Fit a linear map from activity at one time to activity `lag` seconds later.
+
+    Parameters
+    ----------
+    X : array_like, shape (n_neurons, n_timepoints)
+        Activity; each neuron is z-scored. float32 is kept; a memory map is read piece by piece.
+    dt : float
+        Bin width in seconds, greater than 0.
+    lag : float, default 0.23
+        Seconds from predictor to prediction, rounded to a whole number of bins, at least one; the
+        default is five of the paper's bins of 46 ms. With bins wider than 0.3 s, pass ``lag=dt``.
+    n_components : int, default 1000
+        Principal components to keep, at least 1; fewer if not that many have variance.
+    ridge : float, default 0.01
+        Penalty, at least 0, in units of variance: it is added to the variance of each component.
+        The paper uses 0.01 for imaging and 0.1 for spikes.
+
+    Returns
+    -------
+    DMD
+        ``eigenvalues``, ``operator``, ``components`` and the ``lag`` in seconds.
+
+    Raises
+    ------
+    ValueError
+        If `X` is malformed or has a constant neuron, `lag` is shorter than half a bin or not
+        shorter than the recording, or another number is out of range.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Components are those of the predictors, all times but the last `lag`. In their coordinates the
+    predictors have a diagonal second moment D, so ridge regression is
+    ``B = M (D + ridge)^-1``, with M the second moment between later and earlier activity. Without
+    ridge this is the projected (standard) dynamic mode decomposition [2]_ with these components.
+    For a linear network, ``B`` estimates ``exp((A - I) lag / tau)``.
+
+    References
+    ----------
+    .. [1] Pachitariu et al., "A critical initialization for biological neural networks", Nature
+       655, 990 (2026), Fig. 3c-f and Methods.
+    .. [2] Tu et al., "On dynamic mode decomposition: theory and applications", J. Comput. Dyn. 1,
+       391 (2014).
+
+    Examples
+    --------
+    A rotation by a tenth of a turn per bin:
+
+    >>> import numpy as np
+    >>> t = np.arange(1_000)
+    >>> X = [np.cos(0.2 * np.pi * t), np.sin(0.2 * np.pi * t)]
+    >>> fit = fit_dmd(X, dt=0.1, lag=0.1, ridge=0.0)
+    >>> fit.eigenvalues.real.round(3), abs(fit.eigenvalues.imag).round(3)
+    (array([0.809, 0.809]), array([0.588, 0.588]))
+    """
+    X = _checks.activity(X, min_times=3)
+    dt = _checks.real(dt, "dt", low=0, open_low=True)
+    lag = _checks.real(lag, "lag", low=0, open_low=True)
+    n_components = _checks.integer(n_components, "n_components", low=1)
+    ridge = _checks.real(ridge, "ridge", low=0)
+    n, n_times = X.shape
+    step = round(lag / dt)
+    if step < 1:
+        raise ValueError(f"lag is {lag:g} s, less than half a bin of {dt:g} s: pass lag={dt:g}")
+    if step > n_times - 2:
+        raise ValueError(
+            f"lag is {lag:g} s: the recording has {n_times * dt:g} s; pass at most "
+            f"{(n_times - 2) * dt:g}"
+        )
+    Z = Standardized(X)
+    now, later = slice(0, n_times - step), slice(step, n_times)
+    variance, axes = _principal_axes(Z, now, min(n_components, n, n_times - step))
+    Y = Z.project(axes)
+    Y0, Y1 = Y[:, now], Y[:, later]
+    moment = Y1 @ Y0.T / Y0.dtype.type(Y0.shape[1])
+    operator = moment / (variance + ridge).astype(Y.dtype)
+    eigenvalues = np.linalg.eigvals(operator).astype(complex)
+    eigenvalues = eigenvalues[np.argsort(-np.abs(eigenvalues), kind="stable")]
+    return DMD(eigenvalues, operator, axes, step * dt)
+
+
+def rotations_per_tenfold(eigenvalues, *, min_modulus=0.25):
+    r"""How often a mode turns while it decays to a tenth.
+
+    Parameters
+    ----------
+    eigenvalues : array_like of complex, shape (k,)
+        Eigenvalues of a map over one lag, such as ``fit_dmd(...).eigenvalues``.
+    min_modulus : float, default 0.25
+        Eigenvalues with this modulus or less are left out: they have decayed too far to tell;
+        from 0 up to, not including, 1.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Full turns per tenfold attenuation, one for each eigenvalue that is kept and has an
+        imaginary part >= 0 (of a complex pair, only one is counted). 0 for positive real
+        eigenvalues; inf for those that turn and do not decay.
+
+    Raises
+    ------
+    ValueError
+        If `eigenvalues` is not one-dimensional and finite, or `min_modulus` is out of range.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    ``log(0.1) / log|mu| * angle(mu) / (2 pi)``. Of a continuous mode with rate a and angular
+    frequency w it is ``log(10) w / (2 pi a)``, whatever the lag, as long as the mode turns by
+    less than half a turn in one lag.
+
+    References
+    ----------
+    .. [1] Pachitariu et al., "A critical initialization for biological neural networks", Nature
+       655, 990 (2026), Fig. 3f.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> quarter = 0.1 ** (1 / 4) * 1j  # a quarter turn per step, a tenth after four steps
+    >>> rotations_per_tenfold([0.9, quarter, -quarter]).round(6)
+    array([0., 1.])
+    """
+    mu = _checks.numeric_array(eigenvalues, "eigenvalues", kinds="fiubc")
+    if mu.ndim != 1 or not np.isfinite(mu).all():
+        raise ValueError(
+            f"eigenvalues has shape {mu.shape} and {np.count_nonzero(~np.isfinite(mu))} values "
+            "that are not finite: pass one dimension of finite values"
+        )
+    min_modulus = _checks.real(min_modulus, "min_modulus", low=0, high=1, open_high=True)
+    mu = mu.astype(complex)
+    mu = mu[(np.abs(mu) > min_modulus) & (mu.imag >= 0)]
+    turns = np.angle(mu) / (2 * np.pi)
+    steps = np.full(len(mu), np.inf)  # to a tenth
+    decays = np.abs(mu) < 1
+    steps[decays] = np.log(0.1) / np.log(np.abs(mu[decays]))
+    return np.where(turns > 0, steps * np.where(turns > 0, turns, 1), 0.0)
+
+
+def _principal_axes(Z, times, k):
+    """Leading k eigenvalues and eigenvectors (columns) of the second moment over these times."""
+    n, n_times = Z.shape[0], times.stop - times.start
+    if n <= n_times:
+        moment = Z.covariance(times=[times])
+        values, axes = scipy.linalg.eigh(moment, subset_by_index=(n - k, n - 1), overwrite_a=True)
+    else:  # fewer times than neurons: their inner products have the same eigenvalues
+        part = Z(times=times)
+        gram = part.T @ part / part.dtype.type(n_times)
+        values, vectors = scipy.linalg.eigh(gram, subset_by_index=(n_times - k, n_times - 1))
+        axes = part @ vectors
+    # what rounding leaves of a variance of zero has no direction
+    vary = values > 2 * np.sqrt(min(n, n_times)) * np.finfo(Z.dtype).eps * values[-1]
+    values, axes = values[vary][::-1], axes[:, vary][:, ::-1]
+    return values, axes / np.linalg.norm(axes, axis=0)

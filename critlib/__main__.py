@@ -1,4 +1,4 @@
-"""Command line: ``python -m critlib spectrum FILE [--dt S] [--out PNG]``."""
+"""Command line: ``python -m critlib report FILE`` and ``python -m critlib spectrum FILE``."""
 
 import argparse
 import os
@@ -23,16 +23,31 @@ def main(argv=None):
     """
     parser = argparse.ArgumentParser(prog="python -m critlib", description="Tools for recordings.")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser(
-        "spectrum",
-        help="exponent of the principal-component spectrum, beside its shuffle control",
-    )
-    command.add_argument("file", help="recording, .npz (see critlib.recordings.load_recording)")
-    command.add_argument("--dt", type=float, help="bin width in seconds")
-    command.add_argument("--out", help="figure to write (default: FILE's name with _spectrum.png)")
+    for name, what, out in (
+        (
+            "report",
+            "one HTML page: spectrum, timescales and rotations beside simulations",
+            "page to write (default: FILE's name with _report.html)",
+        ),
+        (
+            "spectrum",
+            "exponent of the principal-component spectrum, beside its shuffle control",
+            "figure to write (default: FILE's name with _spectrum.png)",
+        ),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument(
+            "file", help="recording: .npz, .npy, .nwb or a Suite2p folder (see load_recording)"
+        )
+        command.add_argument("--dt", type=float, help="bin width in seconds")
+        command.add_argument(
+            "--um-per-pixel", type=float, help="size of a pixel, for positions from Suite2p"
+        )
+        command.add_argument("--series", help="which series to read, if an .nwb file has several")
+        command.add_argument("--out", help=out)
     options = parser.parse_args(argv)
     try:
-        _spectrum(options)
+        _report(options) if options.command == "report" else _spectrum(options)
     except (OSError, ValueError, TypeError, MemoryError) as error:
         message = " ".join(str(error).split()) or type(error).__name__
         print(f"critlib: {message}", file=sys.stderr)
@@ -40,13 +55,41 @@ def main(argv=None):
     return 0
 
 
-def _spectrum(options):
-    out = Path(options.out or f"{Path(options.file).stem}_spectrum.png")
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"--out is {out}: name a .png, .svg or .pdf file")
+def _load(options, ending, endings):
+    """Read the recording and say where the result goes."""
+    out = Path(options.out or f"{Path(options.file).stem}{ending}")
+    if out.suffix.lower() not in endings:
+        raise ValueError(f"--out is {out}: name a {' or '.join(endings)} file")
     if not out.absolute().parent.is_dir():
         raise ValueError(f"--out is {out}: its folder does not exist")
-    recording = recordings.load_recording(options.file, dt=options.dt)
+    recording = recordings.load_recording(
+        options.file, dt=options.dt, um_per_pixel=options.um_per_pixel, series=options.series
+    )
+    return recording, out
+
+
+def _report(options):
+    recording, out = _load(options, "_report.html", (".html", ".htm"))
+    from critlib import report  # only now: messages about input should not wait for matplotlib
+
+    found = report.make_report(recording)
+    report.write_html(found, out)
+    fit = found.whole
+    print(
+        f"{found.name}: {found.n_neurons} neurons, {found.n_bins} bins of {found.dt:g} s"
+        + (f" ({found.n_constant} constant neurons left out)" if found.n_constant else "")
+    )
+    print(
+        f"exponent, ranks {fit.ranks[0]}-{fit.ranks[1]}: {fit.exponent:.3f} "
+        f"+- {found.whole_error:.3f}; shuffled in time {found.shuffled_exponent:.3f}"
+    )
+    for finding in report.verdict(found):
+        print(f"{finding.question} {finding.answer}")
+    print(f"page: {out}")
+
+
+def _spectrum(options):
+    recording, out = _load(options, "_spectrum.png", (".png", ".svg", ".pdf"))
     X = recording.activity
     silent = X.max(axis=1) == X.min(axis=1)  # cannot be z-scored
     X = X[~silent]

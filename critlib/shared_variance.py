@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from critlib import _checks
 from critlib._blocks import Standardized, spans
+from critlib.spectra import default_ranks, fit_power_law
 
 # Rates of spikes per unit of scaled activity, and mean photon gains, at the paper's noise levels.
 _SPIKE_GAIN = {"low": 0.7, "medium": 0.5, "high": 0.3}
@@ -152,6 +153,72 @@ def svca(X, *, halves=None, n_blocks=60, n_components=None, rng=None):
     k = _n_components(n_components, first, second, n_times - 1)
     U, _, V = _svd(Z.covariance(first, second, times=train), k, rng)
     return np.einsum("ik,ij,jk->k", U, Z.covariance(first, second, times=test), V, optimize=True)
+
+
+def exponent_error(X, *, halves=None, ranks=None, n_blocks=8, rng=None):
+    r"""Standard error of the exponent of a shared-variance spectrum.
+
+    Parameters
+    ----------
+    X : array_like, shape (n_neurons, n_timepoints)
+        Activity, as for `svca2`.
+    halves : array_like of bool, shape (n_neurons,), optional
+        True for the neurons of one half; a random half unless given.
+    ranks : tuple of two int, optional
+        First and last rank of the fit; ``spectra.default_ranks`` of the spectrum unless given.
+    n_blocks : int, default 8
+        Number of blocks of time, from 2 to the number of time points divided by 2. A block should
+        be longer than activity remembers.
+    rng : None, int or numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    float
+        Standard error: how far the exponent would scatter over recordings of this length from
+        the same neurons.
+
+    Raises
+    ------
+    ValueError
+        As for `svca2`, and if `ranks` or `n_blocks` is out of range.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Jackknife [1]_: the exponent is computed without each block in turn, and
+    ``(n - 1) / n * sum (e_i - mean e)**2`` is the variance of the exponent from all n. It says
+    nothing about bias, which chapter 5 measures, nor about other neurons.
+
+    References
+    ----------
+    .. [1] Efron & Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall (1993), ch. 11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).standard_normal((100, 1_000))
+    >>> 0 < exponent_error(X, rng=0) < 0.1
+    True
+    """
+    X = _checks.activity(X, min_times=4)
+    rng = _checks.rng_from(rng)
+    halves = _halves(halves, len(X), rng)
+    n_blocks = _checks.integer(n_blocks, "n_blocks", low=2, high=X.shape[1] // 2)
+    first, second = np.flatnonzero(halves), np.flatnonzero(~halves)
+    k = _n_components(None, first, second, X.shape[1] - 1)
+    ranks = default_ranks(k) if ranks is None else ranks
+    Z = Standardized(X)
+    train, test = alternating_blocks(X.shape[1], n_blocks)
+    blocks = [Z.covariance(first, second, times=[block]) for block in train + test]
+    length = [block.stop - block.start for block in train + test]
+    total = sum(n * C for n, C in zip(length, blocks))
+    exponents = []
+    for n, C in zip(length, blocks):
+        rest = (total - n * C) / X.dtype.type(X.shape[1] - n)
+        exponents.append(fit_power_law(_svd(rest, k, rng, vectors=False), ranks=ranks).exponent)
+    return float(np.std(exponents) * np.sqrt(n_blocks - 1))
 
 
 def checkerboard(x, y, *, spacing=25.0):

@@ -3,6 +3,7 @@
 Each message names the argument, says what was given, and says what to do about it.
 """
 
+import mmap
 import numbers
 
 import numpy as np
@@ -49,13 +50,35 @@ def real_array(values, name, *, ndim):
         raise ValueError(f"{name} is empty, shape {array.shape}: it must hold at least one value")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    finite = np.isfinite(array)
-    if not finite.all():
+    bad = n_not_finite(array)
+    if bad:
         raise ValueError(
-            f"{name} holds {array.size - np.count_nonzero(finite)} NaN or infinite value(s): "
-            "remove or replace them first"
+            f"{name} holds {bad} NaN or infinite value(s): remove or replace them first"
         )
     return array
+
+
+def n_not_finite(array):
+    """Count NaN and infinite values in blocks: a recording's size in booleans is too much."""
+    pages = _pages(array)
+    flags = ["external_loop", "buffered", "zerosize_ok"]
+    count = 0
+    for block in np.nditer(array, flags=flags, buffersize=2**20):
+        count += block.size - np.count_nonzero(np.isfinite(block))
+        if pages is not None:  # they are read again where they are needed
+            pages.madvise(mmap.MADV_DONTNEED)
+    return count
+
+
+def _pages(array):
+    """Return the map behind an array that lies in a file, if its pages can be let go of."""
+    mode = None
+    while isinstance(array, np.ndarray):
+        mode = getattr(array, "mode", mode)
+        array = array.base
+    # read-only alone: letting go of a private copy would lose what was written to it
+    possible = mode == "r" and isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED")
+    return array if possible else None
 
 
 def square_matrix(A, name="A", *, sparse=False):

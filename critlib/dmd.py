@@ -7,6 +7,7 @@ import scipy.linalg
 
 from critlib import _checks
 from critlib._blocks import Standardized
+from critlib.shared_variance import _halves, _n_components, _svd, alternating_blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +96,7 @@ def fit_dmd(X, dt, *, lag=0.23, n_components=1000, ridge=0.01):
     n_components = _checks.integer(n_components, "n_components", low=1)
     ridge = _checks.real(ridge, "ridge", low=0)
     n, n_times = X.shape
-    step = round(lag / dt)
-    if step < 1:
-        raise ValueError(f"lag is {lag:g} s, less than half a bin of {dt:g} s: pass lag={dt:g}")
-    if step > n_times - 2:
-        raise ValueError(
-            f"lag is {lag:g} s: the recording has {n_times * dt:g} s; pass at most "
-            f"{(n_times - 2) * dt:g}"
-        )
+    step = _bins(lag, dt, n_times - 2, f"a recording of {n_times * dt:g} s")
     Z = Standardized(X)
     now, later = slice(0, n_times - step), slice(step, n_times)
     variance, axes = _principal_axes(Z, now, min(n_components, n, n_times - step))
@@ -172,6 +166,102 @@ def rotations_per_tenfold(eigenvalues, *, min_modulus=0.25):
     decays = np.abs(mu) < 1
     steps[decays] = np.log(0.1) / np.log(np.abs(mu[decays]))
     return np.where(turns > 0, steps * np.where(turns > 0, turns, 1), 0.0)
+
+
+def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=10, rng=None):
+    r"""Fraction of the lagged covariance that would change sign if time ran backwards.
+
+    0 for reversible activity, such as that of symmetric networks; above 0 where activity rotates.
+    Unlike the eigenvalues of `fit_dmd` it is not biased by noise that is private to neurons.
+
+    Parameters
+    ----------
+    X : array_like, shape (n_neurons, n_timepoints)
+        Activity; each neuron is z-scored. A memory map is read piece by piece.
+    dt : float
+        Bin width in seconds, greater than 0.
+    lag : float, default 0.23
+        Seconds, rounded to a whole number of bins, at least one.
+    halves : array_like of bool, shape (n_neurons,), optional
+        True for the neurons of one half, such as `shared_variance.checkerboard` gives; a random
+        half unless given.
+    n_components : int, optional
+        How many of the leading components that the halves share; at most 10 unless given.
+    n_blocks : int, default 10
+        Time is cut into this many blocks, at least 2, that make two sets by turns; blocks have to
+        be longer than `lag`.
+    rng : None, int or numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    float
+        From 0 to 1, up to sampling error, so that it can be slightly negative; nan if the halves
+        share nothing at this lag.
+
+    Raises
+    ------
+    ValueError
+        If `X` or `halves` is malformed, a neuron is constant, or a number is out of range.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    With views a and b of the components through the two halves, each divided by its shared s.d.,
+    E and D are sum and difference of the covariances of ``a(t + lag), b(t)`` and of
+    ``a(t), b(t + lag)``. The result is ``<D, D'> / (<D, D'> + <E, E'>)``, where the two factors of
+    a product of matrices, summed entry by entry, come from different times: so sampling error
+    adds nothing on average. It means nothing where the halves share no more than they do after
+    `spectra.shuffle_in_time`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t, rng = np.arange(2_000), np.random.default_rng(0)
+    >>> wave = np.cos(0.2 * np.pi * t - 2 * np.pi * rng.random((60, 1)))  # in a fixed order
+    >>> X = wave + rng.standard_normal(wave.shape)
+    >>> abs(round(time_asymmetry(X, 0.1, lag=0.2, rng=0), 1))  # sin(72 degrees)^2
+    0.9
+    """
+    X = _checks.activity(X, min_times=6)
+    dt = _checks.real(dt, "dt", low=0, open_low=True)
+    lag = _checks.real(lag, "lag", low=0, open_low=True)
+    n_times = X.shape[1]
+    n_blocks = _checks.integer(n_blocks, "n_blocks", low=2, high=n_times // 2)
+    step = _bins(lag, dt, n_times // n_blocks - 1, f"one of {n_blocks} blocks of the recording")
+    rng = _checks.rng_from(rng)
+    halves = _halves(halves, len(X), rng)
+    first, second = np.flatnonzero(halves), np.flatnonzero(~halves)
+    if n_components is None:
+        n_components = min(10, len(first), len(second), n_times - 1)
+    k = _n_components(n_components, first, second, n_times - 1)
+    Z = Standardized(X)
+    U, shared, V = _svd(Z.covariance(first, second), k, rng)
+    some = shared > np.sqrt(np.finfo(X.dtype).eps) * shared[0]  # the rest is rounding
+    scale = np.sqrt(shared[some].astype(float))[:, None]
+    a, b = (Z.project(W[:, some], h) / scale for W, h in ((U, first), (V, second)))
+    even, odd = [], []
+    for blocks in alternating_blocks(n_times, n_blocks):
+        now, later = (
+            np.concatenate([np.arange(s.start + shift, s.stop - step + shift) for s in blocks])
+            for shift in (0, step)
+        )
+        ahead, behind = a[:, later] @ b[:, now].T, a[:, now] @ b[:, later].T
+        even.append((ahead + behind) / len(now))
+        odd.append((ahead - behind) / len(now))
+    even, odd = np.sum(even[0] * even[1]), np.sum(odd[0] * odd[1])
+    return float(odd / (odd + even)) if odd + even > 0 else np.nan
+
+
+def _bins(lag, dt, most, where):
+    """Return `lag` in whole bins."""
+    step = round(min(lag / dt, 2**53))
+    if step < 1:
+        raise ValueError(f"lag is {lag:g} s, less than half a bin of {dt:g} s: pass lag={dt:g}")
+    if step > most:
+        raise ValueError(f"lag is {lag:g} s, too long for {where}: pass at most {most * dt:g}")
+    return step
 
 
 def _principal_axes(Z, times, k):

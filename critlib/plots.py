@@ -432,6 +432,124 @@ def gap_axis(ax, *, values=(0.9, 0.99, 0.998, 0.9999), name=r"largest eigenvalue
     return ax
 
 
+def autocorrelations(
+    lags, correlation, *, ranks, prediction=None, kind="symmetric", legend=True, ax=None
+):
+    """Autocorrelations of principal components, solid for the largest and paler down the ranks.
+
+    Parameters
+    ----------
+    lags : array_like, shape (n_lags,)
+        Seconds.
+    correlation : array_like, shape (k, n_lags)
+        One row per rank; nan is left out.
+    ranks : sequence of int, length k
+        Ranks of the rows, for the legend.
+    prediction : array_like, shape (k, n_lags), optional
+        Drawn dashed.
+    kind : str, default "symmetric"
+        A key of `COLORS`.
+    legend : bool, default True
+        Whether to draw a legend.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match or `kind` is unknown.
+
+    Examples
+    --------
+    >>> ax = autocorrelations([0.0, 0.1], [[1.0, 0.5], [1.0, 0.2]], ranks=(1, 10))
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['PC 1', 'PC 10']
+    >>> plt.close(ax.figure)
+    """
+    lags = _checks.real_array(lags, "lags", ndim=1)
+    curves = {"correlation": _checks.numeric_array(correlation, "correlation")}
+    if prediction is not None:
+        curves["prediction"] = _checks.numeric_array(prediction, "prediction")
+    for name, values in curves.items():
+        if values.shape != (len(ranks), len(lags)):
+            raise ValueError(
+                f"{name} has shape {values.shape}: pass one row for each of {len(ranks)} ranks "
+                f"and one column for each of {len(lags)} lags"
+            )
+    ax = _axes(ax)
+    ax.axhline(0, color=COLORS["data"], lw=0.8)
+    for i, rank in enumerate(ranks):
+        color = shade(kind, 1 - i / len(ranks))
+        ax.plot(lags, curves["correlation"][i], color=color, lw=2, label=f"PC {rank}")
+    if prediction is not None:
+        for i, row in enumerate(curves["prediction"]):
+            label = "prediction" if i == 0 else None
+            ax.plot(lags, row, "--", color=COLORS["theory"], lw=1.2, label=label)
+    ax.set(xlabel="lag (s)", ylabel="correlation")
+    if legend:  # beside the axes, where it hides no curve
+        ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax
+
+
+def multipliers(
+    values, *, kind="non-symmetric", floor=None, marker=".", label=None, legend=True, ax=None
+):
+    """Eigenvalues of a map over one lag, inside the unit circle.
+
+    Parameters
+    ----------
+    values : array_like, shape (k,)
+        Real or complex eigenvalues.
+    kind : str, default "non-symmetric"
+        A key of `COLORS`.
+    floor : float, optional
+        Modulus below which eigenvalues say little; the disk is drawn grey.
+    marker : str, default "."
+        A marker of matplotlib; those but "." are drawn hollow.
+    label : str, optional
+        Entry in the legend.
+    legend : bool, default True
+        Whether to draw a legend if there is a label.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `kind` is unknown or `floor` outside [0, 1].
+
+    Examples
+    --------
+    >>> ax = multipliers([0.5 + 0.2j, 0.5 - 0.2j], floor=0.25)
+    >>> plt.close(ax.figure)
+    """
+    values = _checks.numeric_array(values, "values", kinds="fiubc")
+    color = _color(kind)
+    ax = _axes(ax)
+    turn = np.linspace(0, 2 * np.pi, 200)
+    if floor is not None:
+        floor = _checks.real(floor, "floor", low=0, high=1)
+        ax.fill(
+            floor * np.cos(turn), floor * np.sin(turn), color=COLORS["published"], alpha=0.5, lw=0
+        )
+    ax.plot(np.cos(turn), np.sin(turn), color=COLORS["data"], lw=0.8)
+    face = color if marker == "." else "none"
+    ax.plot(values.real, values.imag, marker, ms=6, mfc=face, color=color, label=label)
+    limits = (-1.08, 1.08)
+    ax.set(xlabel="real part", ylabel="imaginary part", aspect="equal", xlim=limits, ylim=limits)
+    if legend and label is not None:
+        ax.legend(loc="lower left", fontsize="small")
+    return ax
+
+
 def _axes(ax):
     if ax is not None:
         return ax

@@ -68,7 +68,8 @@ class Measures:
     rotations : ndarray
         Turns per tenfold attenuation.
     asymmetry : float
-        Difference between past and future of the leading shared components, 0 if reversible.
+        Fraction of the lagged covariance of the leading five shared components that would change
+        sign if time ran backwards; 0 in symmetric networks.
     by_neurons, by_duration : tuple of float
         Exponents from an eighth, a quarter, half and all of the neurons, or of the time; nan where
         that leaves too little for a fit.
@@ -347,7 +348,10 @@ def make_report(recording, *, max_neurons=2000, rng=0):
             bar.set_description_str(step)
 
         doing(steps[0])
-        chosen = np.sort(rng.permutation(n)[:max_neurons])
+        chosen = np.arange(n)
+        if n > max_neurons:  # half of them from each half
+            sides = (rng.permutation(np.flatnonzero(side)) for side in (halves, ~halves))
+            chosen = np.sort(np.concatenate([side[: max_neurons // 2] for side in sides]))
         Y, half = (X, halves) if len(chosen) == n else (X[chosen], halves[chosen])
         ridge = 0.1 if counts else 0.01
         whole, whole_error = None, None
@@ -480,10 +484,11 @@ def verdict(report):
         Finding(
             questions[2],
             {"first": "yes", "second": "no"}.get(turning, "cannot tell"),
-            f"Past and future of the leading components differ by {data.asymmetry:.2f}; by "
-            f"{sym.asymmetry:.2f} in the matched symmetric and {non.asymmetry:.2f} in the "
-            f"non-symmetric network. Eigenvalues turn {_turns(data)} times per tenfold "
-            f"attenuation; there {_turns(sym)} and {_turns(non)} (median).",
+            f"Of the lagged covariance of the leading components, {_number(data.asymmetry)} would "
+            f"change sign if time ran backwards; {_number(sym.asymmetry)} in the matched symmetric "
+            f"and {_number(non.asymmetry)} in the non-symmetric network. Eigenvalues turn "
+            f"{_turns(data)} times per tenfold attenuation; there {_turns(sym)} and {_turns(non)} "
+            "(median).",
         )
     )
     return findings
@@ -621,7 +626,8 @@ def _halves(positions, n, counts, rng):
     if positions is not None:
         # a spike is seen on neighbouring electrodes: larger patches, as the paper uses for probes
         halves = shared_variance.checkerboard(*positions.T, spacing=40.0 if counts else 25.0)
-        if 0.4 <= halves.mean() <= 0.6:
+        smaller = min(halves.sum(), (~halves).sum())
+        if smaller >= max(_MIN_NEURONS // 2, 0.4 * n):
             return halves, True
     return rng.permutation(n) < n // 2, False
 
@@ -668,7 +674,7 @@ def _table(report):
         "Correlation at 0.23 s against rank: r": lambda m: _number(m.r),
         "DMD eigenvalues above 0.25": lambda m: str(int((abs(m.eigenvalues) > 0.25).sum())),
         "Rotations per tenfold attenuation, median": _turns,
-        "Difference of past and future": lambda m: _number(m.asymmetry),
+        "Fraction that changes with the direction of time": lambda m: _number(m.asymmetry),
     }
     heads = "".join(f'<th scope="col">{_NAMES[key]}</th>' for key in report.measures)
     body = "".join(

@@ -309,8 +309,36 @@ def spike_noise(X, *, level="medium", rng=None):
     for rows in spans(len(X), max(1, 2**22 // X.shape[1])):
         part = X[rows].astype(np.float64)
         sd = part.std(axis=1, keepdims=True)
-        counts[rows] = rng.poisson(gain * np.maximum(part / np.where(sd > 0, sd, 1), 0))
+        counts[rows] = _poisson(gain * np.maximum(part / np.where(sd > 0, sd, 1), 0), rng)
     return counts
+
+
+def _poisson(rate, rng):
+    """Poisson counts from one uniform number each, where rates are small.
+
+    `rng.poisson` takes more or fewer random numbers for a larger or smaller count. A rounding error
+    in one rate, as different machines make, could then change all counts that follow.
+    """
+    if rate.max() > 30:
+        return rng.poisson(rate)
+    shape, rate, uniform = rate.shape, rate.ravel(), rng.random(rate.size)
+    counts = np.zeros(rate.size, np.float32)
+    term = np.exp(-rate)
+    total = term.copy()  # the probability of this count or a smaller one
+    left = np.flatnonzero(uniform > total)
+    k = 0
+    rate, uniform, term, total = (part[left] for part in (rate, uniform, term, total))
+    while left.size:
+        k += 1
+        counts[left] = k
+        term *= rate / k
+        before = total
+        total = total + term
+        more = (uniform > total) & (total > before)
+        left, rate, uniform, term, total = (
+            part[more] for part in (left, rate, uniform, term, total)
+        )
+    return counts.reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,9 +414,10 @@ def two_photon_noise(X, dt, *, level="medium", rng=None):
     keep = np.exp(-dt / 0.25)
     fluorescence = spike_noise(X, rng=rng)
     gain = 0.001 + rng.exponential(mean_gain, size=(len(X), 1))
-    for rows in spans(len(X), max(1, 2**22 // X.shape[1])):
-        calcium = scipy.signal.lfilter([1], [1, -keep], fluorescence[rows].astype(np.float64))
-        fluorescence[rows] = rng.poisson(gain[rows] * (400 + 8 * calcium))
+    seeds = rng.integers(2**63, size=len(X))  # a stream for each neuron, as in `_poisson`
+    for trace, g, seed in zip(fluorescence, gain, seeds, strict=True):
+        calcium = scipy.signal.lfilter([1], [1, -keep], trace.astype(np.float64))
+        trace[:] = np.random.default_rng(seed).poisson(g * (400 + 8 * calcium))
     ratio = snr(fluorescence)
     fluorescence -= (400 * gain).astype(np.float32)
     return TwoPhoton(deconvolve(fluorescence, dt), ratio)

@@ -222,3 +222,43 @@ def test_palette_is_the_designs_and_can_be_told_apart():
 def test_bad_input_is_refused(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def test_autocorrelations_are_drawn_as_given(ax):
+    lags = [0.0, 0.1, 0.2]
+    correlation = np.array([[1.0, 0.9, 0.8], [1.0, np.nan, 0.1]])
+    prediction = np.array([[1.0, 0.8, 0.6], [1.0, 0.3, 0.1]])
+    plots.autocorrelations(lags, correlation, ranks=(2, 30), prediction=prediction, ax=ax)
+    zero, *measured, first, second = ax.get_lines()
+    assert list(zero.get_ydata()) == [0, 0]
+    for line, row in zip([*measured, first, second], [*correlation, *prediction], strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), row)
+        np.testing.assert_array_equal(line.get_xdata(), lags)
+    assert {line.get_linestyle() for line in measured} == {"-"}
+    assert first.get_linestyle() == second.get_linestyle() == "--"
+    # the largest is solid, smaller ones are paler
+    assert to_hex(measured[0].get_color()) == plots.COLORS["symmetric"].lower()
+    light = [relative_luminance(line.get_color()) for line in measured]
+    assert light[0] < light[1] < 0.6
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["PC 2", "PC 30", "prediction"]
+    assert "(s)" in ax.get_xlabel()
+    bare = plots.autocorrelations(lags, correlation, ranks=(2, 30), kind="ca1", legend=False)
+    assert bare.get_legend() is None and len(bare.get_lines()) == 3
+    assert to_hex(bare.get_lines()[1].get_color()) == plots.COLORS["ca1"].lower()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"correlation": [[1.0, 0.5]]}, r"^correlation has shape \(1, 2\): pass one row for each"),
+        ({"correlation": "abc"}, "^correlation has dtype"),
+        ({"prediction": [[1.0], [1.0]]}, r"^prediction has shape \(2, 1\)"),
+        ({"lags": [0.0, np.nan]}, "^lags holds 1 NaN"),
+        ({"kind": "blue"}, "^kind is 'blue'"),
+    ],
+)
+def test_autocorrelations_refuse_bad_input(changes, message):
+    good = {"lags": [0.0, 0.1], "correlation": np.ones((2, 2)), "ranks": (1, 2)}
+    with pytest.raises((ValueError, TypeError), match=message):
+        plots.autocorrelations(**good | changes)

@@ -293,8 +293,11 @@ CASES = {
     ),
     "load_recording": Case(
         recordings.load_recording,
-        {"path": None, "dt": 0.1, "min_snr": 0.3},  # a file is put here by the test
-        {"path": bad_path, "dt": dt.filter(lambda dt: dt is not None), "min_snr": bad_real()},
+        # a file is put here by the test
+        {"path": None, "dt": 0.1, "min_snr": 0.3, "um_per_pixel": 2.0, "series": "units"},
+        {"path": bad_path, "dt": dt.filter(lambda dt: dt is not None), "min_snr": bad_real(),
+         "um_per_pixel": bad_real(0, low_itself=False).filter(lambda um: um is not None),
+         "series": st.sampled_from([3, 1.5, b"units", ["units"], {}, True])},
     ),
 }  # fmt: skip
 
@@ -319,7 +322,8 @@ def test_every_public_function_is_here():
         if inspect.isroutine(thing) or inspect.isclass(thing)
         if thing.__module__ == module.__name__ and not name.startswith("_")
     }
-    assert public - {"PowerLaw"} <= set(CASES)  # PowerLaw is a result; its method is here
+    # PowerLaw is a result, its method is here; fetch, which asks a server, is in test_fetch.py
+    assert public - {"PowerLaw", "fetch"} <= set(CASES)
     methods = {name for name, _ in inspect.getmembers(LinearNetwork, inspect.isfunction)}
     without_arguments = {"covariance", "covariance_eigenvalues"}
     assert {m for m in methods if not m.startswith("_")} - without_arguments <= set(CASES)

@@ -54,7 +54,7 @@ notebooks: $(VENV)/stamp
 		--nbval --nbval-sanitize-with tests/nbval.cfg book/*.ipynb
 
 pages: book
-	$(BIN)/python -m pytest -m book -n 2 tests/test_book.py
+	$(BIN)/python -m pytest -m book -n 2 tests
 
 lab: $(VENV)/stamp
 	@test -e $(BIN)/jupyter-lab || $(BIN)/python -m pip install --quiet jupyterlab

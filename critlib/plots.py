@@ -484,11 +484,13 @@ def autocorrelations(
     ax.axhline(0, color=COLORS["data"], lw=0.8)
     for i, rank in enumerate(ranks):
         color = shade(kind, 1 - i / len(ranks))
-        ax.plot(lags, curves["correlation"][i], color=color, lw=2, label=f"PC {rank}")
+        # the largest on top: small ones may be nothing but noise
+        z = 3 - i / len(ranks)
+        ax.plot(lags, curves["correlation"][i], color=color, lw=2, zorder=z, label=f"PC {rank}")
     if prediction is not None:
         for i, row in enumerate(curves["prediction"]):
             label = "prediction" if i == 0 else None
-            ax.plot(lags, row, "--", color=COLORS["theory"], lw=1.2, label=label)
+            ax.plot(lags, row, "--", color=COLORS["theory"], lw=1.2, zorder=4, label=label)
     ax.set(xlabel="lag (s)", ylabel="correlation")
     if legend:  # beside the axes, where it hides no curve
         ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))

@@ -488,8 +488,8 @@ def _pool_violators(F, power, weight, bar):
     where the one before it has decayed to would need negative activity, so the two are merged.
     """
     n_times, n = F.shape
-    value = np.empty((n_times, n), np.float32)  # where each pool starts
-    length = np.empty((n_times, n), np.int32)
+    value = np.zeros((n_times, n), np.float32)  # where each pool starts
+    length = np.zeros((n_times, n), np.int32)
     top = np.full(n, -1)
     everyone = np.arange(n)
     for t in range(n_times):

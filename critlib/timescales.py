@@ -53,8 +53,8 @@ def pc_autocorrelations(
         half unless given.
     smooth : float, default 0.0
         Standard deviation in seconds of a Gaussian that smooths activity before components are
-        looked for, at least 0. The paper uses two bins for spikes. Correlations are those of
-        activity that is not smoothed.
+        looked for, at least 0 and at most the length of the recording. The paper uses two bins
+        for spikes. Correlations are those of activity that is not smoothed.
     n_components : int, optional
         How many leading components; at most 500 unless given.
     n_blocks : int, optional
@@ -102,9 +102,15 @@ def pc_autocorrelations(
     dt = _checks.real(dt, "dt", low=0, open_low=True)
     rng = _checks.rng_from(rng)
     halves = _halves(halves, len(X), rng)
-    smooth = _checks.real(smooth, "smooth", low=0) / dt
     n_times = X.shape[1]
-    n_lags = round(_checks.real(max_lag, "max_lag", low=0, open_low=True) / dt)
+    smooth = _checks.real(smooth, "smooth", low=0)
+    if smooth > n_times * dt:
+        raise ValueError(
+            f"smooth is {smooth:g} s: the recording has {n_times * dt:g} s; pass a few bins, for "
+            f"example {2 * dt:g}"
+        )
+    max_lag = _checks.real(max_lag, "max_lag", low=0, open_low=True)
+    n_lags = round(min(max_lag / dt, n_times))
     if n_lags < 1:
         raise ValueError(f"max_lag is {max_lag:g} s: pass at least one bin, {dt:g} s")
     if n_blocks is None:
@@ -123,7 +129,7 @@ def pc_autocorrelations(
     Z = Standardized(X)
     train, test = alternating_blocks(n_times, n_blocks)
     if smooth > 0:
-        smoothed = scipy.ndimage.gaussian_filter1d(X, smooth, axis=1)
+        smoothed = scipy.ndimage.gaussian_filter1d(X, smooth / dt, axis=1)
         C = Standardized(smoothed).covariance(first, second, times=train)
         del smoothed
     else:
@@ -153,7 +159,7 @@ def decay_time(lags, correlation):
     -------
     float, or ndarray of shape (k,)
         Seconds: where the line between the last lag above 1/e and the first one below crosses it.
-        inf if no lag is below, nan if a row holds nan.
+        inf if no lag is below, nan if a row holds nan or infinite values.
 
     Raises
     ------
@@ -176,8 +182,13 @@ def decay_time(lags, correlation):
     """
     lags = _checks.real_array(lags, "lags", ndim=1)
     correlation = _checks.numeric_array(correlation, "correlation").astype(float)
-    if np.any(np.diff(lags) <= 0):
-        raise ValueError("lags do not rise: sort them, and the columns of correlation with them")
+    falls = np.flatnonzero(np.diff(lags) <= 0)
+    if falls.size:
+        before, after = lags[falls[0] : falls[0] + 2]
+        raise ValueError(
+            f"lags holds {after:g} after {before:g}: they must rise; sort them, and the columns of "
+            "correlation with them"
+        )
     if correlation.ndim not in (1, 2) or correlation.shape[-1] != len(lags):
         raise ValueError(
             f"correlation has shape {correlation.shape} for {len(lags)} lags: its last axis must "
@@ -185,7 +196,7 @@ def decay_time(lags, correlation):
         )
     if correlation.ndim == 2:
         return np.array([decay_time(lags, row) for row in correlation])
-    if np.isnan(correlation).any():
+    if not np.isfinite(correlation).all():
         return np.nan
     below = np.flatnonzero(correlation <= np.exp(-1))
     if below.size == 0:
@@ -195,7 +206,7 @@ def decay_time(lags, correlation):
         return float(lags[0])
     high, low = correlation[j - 1], correlation[j]
     if low > 0:
-        part = (np.log(high) + 1) / np.log(high / low)
+        part = (np.log(high) + 1) / (np.log(high) - np.log(low))
     else:
         part = (high - np.exp(-1)) / (high - low)
     return float(lags[j - 1] + part * (lags[j] - lags[j - 1]))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from critlib import dynamics, ensembles, normalization, recordings, spectra
+from critlib import dynamics, ensembles, normalization, recordings, spectra, timescales
 from critlib.dynamics import LinearNetwork
 
 PROPERTY = settings(max_examples=60, deadline=None, derandomize=True)
@@ -299,6 +299,27 @@ CASES = {
          "um_per_pixel": bad_real(0, low_itself=False).filter(lambda um: um is not None),
          "series": st.sampled_from([3, 1.5, b"units", ["units"], {}, True])},
     ),
+    "pc_autocorrelations": Case(
+        timescales.pc_autocorrelations,
+        {"X": X3, "dt": 0.1, "max_lag": 0.1, "halves": None, "smooth": 0.2, "n_components": 1,
+         "n_blocks": 2, "rng": 0},
+        {"X": st.one_of(bad_matrix(square=False), constant_rows(), st.just(X3[:, :3])),
+         "dt": dt, "max_lag": st.one_of(duration, st.floats(0.36, 1e308), st.floats(1e-9, 0.049)),
+         "halves": st.sampled_from([np.array([True, False]), np.array([1, 0, 1]), "abc",
+                                    [True, None, False]]),
+         "smooth": st.one_of(bad_real(0), st.floats(0.9, 1e308)),
+         "n_components": bad_integer(1, 1).filter(lambda k: k is not None),
+         "n_blocks": bad_integer(2, 4).filter(lambda k: k is not None), "rng": bad_rng},
+    ),
+    "decay_time": Case(
+        timescales.decay_time,
+        {"lags": [0.0, 0.1, 0.2], "correlation": [1.0, 0.5, 0.1]},
+        {"lags": st.one_of(bad_vector, st.sampled_from([[0.0, 0.2, 0.1], [0.0, 0.0, 0.1],
+                                                        [0.0, 0.1]])),
+         "correlation": st.sampled_from([None, "abc", ["a"] * 3, [1j, 1, 1], {}, 5.0, [],
+                                         [1.0, 0.5], np.ones((2, 2)), np.ones((3, 2)),
+                                         np.ones((1, 1, 3)), [[1.0], [1.0, 2.0]]])},
+    ),
 }  # fmt: skip
 
 ARGUMENTS = [(name, argument) for name, case in CASES.items() for argument in case.bad]
@@ -317,13 +338,13 @@ def valid_arguments(tmp_path_factory):
 def test_every_public_function_is_here():
     public = {
         name
-        for module in (ensembles, normalization, dynamics, spectra, recordings)
+        for module in (ensembles, normalization, dynamics, spectra, recordings, timescales)
         for name, thing in vars(module).items()
         if inspect.isroutine(thing) or inspect.isclass(thing)
         if thing.__module__ == module.__name__ and not name.startswith("_")
     }
     # PowerLaw is a result, its method is here; fetch, which asks a server, is in test_fetch.py
-    assert public - {"PowerLaw", "fetch"} <= set(CASES)
+    assert public - {"PowerLaw", "PCAutocorrelations", "fetch"} <= set(CASES)
     methods = {name for name, _ in inspect.getmembers(LinearNetwork, inspect.isfunction)}
     without_arguments = {"covariance", "covariance_eigenvalues"}
     assert {m for m in methods if not m.startswith("_")} - without_arguments <= set(CASES)
@@ -421,6 +442,17 @@ ARRAY_CALLS = {
     ),
     "bin_in_time": (lambda X: spectra.bin_in_time(X, 1), "activity"),
     "Recording": (lambda X: recordings.Recording(X, 0.1).activity.copy(), "activity"),
+    "pc_autocorrelations": (
+        lambda X: timescales.pc_autocorrelations(X, 0.1, max_lag=0.1, rng=0).variances, "longer",
+    ),
+    "pc_autocorrelations, smoothed": (
+        lambda X: timescales.pc_autocorrelations(
+            X, 0.1, max_lag=0.1, smooth=0.1, n_components=1, rng=0
+        ).variances, "longer",
+    ),
+    "decay_time": (
+        lambda c: timescales.decay_time(np.arange(len(c)) * 0.1, c), "variances",
+    ),
 }  # fmt: skip
 
 
@@ -443,6 +475,11 @@ KINDS = {
         )
     ),
     "variances": hnp.arrays(float, st.integers(5, 20), elements=st.floats(0.01, 100)),
+    "longer": st.integers(0, 10**6).flatmap(
+        lambda seed: st.tuples(st.integers(2, 6), st.integers(8, 20), float_types).map(
+            lambda t: np.random.default_rng(seed).standard_normal(t[:2]).astype(t[2])
+        )
+    ),
     "activity": st.integers(0, 10**6).flatmap(
         lambda seed: st.tuples(st.integers(1, 6), st.integers(2, 20), float_types).map(
             lambda t: np.random.default_rng(seed).standard_normal(t[:2]).astype(t[2])
@@ -633,3 +670,18 @@ def test_shuffle_keeps_the_values_of_each_neuron(X, n_rounds, seed):
     Y = spectra.shuffle_in_time(X, n_rounds=n_rounds, rng=seed)
     assert Y.dtype == X.dtype
     np.testing.assert_array_equal(np.sort(Y, axis=1), np.sort(X, axis=1))
+
+
+@PROPERTY
+@given(
+    tau=st.floats(1, 1000), height=st.floats(0.4, 1),  # at most 200 s of lags: no underflow
+    lags=hnp.arrays(float, st.integers(2, 20), elements=st.floats(1e-3, 10)).map(np.cumsum),
+)  # fmt: skip
+def test_decay_time_of_an_exponential(tau, height, lags):
+    lags = lags - lags[0]
+    found = timescales.decay_time(lags, height * np.exp(-lags / tau))
+    crossing = tau * (1 + np.log(height))  # where height * exp(-t / tau) = 1 / e
+    if crossing < lags[-1] * (1 - 1e-9):
+        assert found == pytest.approx(crossing, rel=1e-6, abs=1e-9)
+    elif crossing > lags[-1] * (1 + 1e-9):
+        assert found == np.inf

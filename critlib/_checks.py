@@ -101,13 +101,13 @@ def square_matrix(A, name="A", *, sparse=False):
     return matrix
 
 
-def activity(X, *, min_times=2):
+def activity(X, name="X", *, min_times=2):
     """Return `X` as a finite (n_neurons, n_timepoints) float array."""
-    X = real_array(X, "X", ndim=2)
+    X = real_array(X, name, ndim=2)
     if X.shape[1] < min_times:
         raise ValueError(
-            f"X has {X.shape[1]} time point(s), shape {X.shape}: at least {min_times} are needed; "
-            "rows are neurons and columns are time points"
+            f"{name} has {X.shape[1]} time point(s), shape {X.shape}: at least {min_times} are "
+            "needed; rows are neurons and columns are time points"
         )
     return X
 

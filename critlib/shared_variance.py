@@ -467,7 +467,7 @@ def deconvolve(F, dt, *, decay=0.25):
     >>> deconvolve([F], dt=0.1).round(3)
     array([[0., 0., 1., 0., 0.]], dtype=float32)
     """
-    F = _checks.activity(F)
+    F = _checks.activity(F, "F")
     dt = _checks.real(dt, "dt", low=0, open_low=True)
     g = np.exp(-dt / _checks.real(decay, "decay", low=0, open_low=True))
     n_times = F.shape[1]
@@ -597,7 +597,9 @@ def alternating_blocks(n_times, n_blocks):
 
 def _halves(halves, n, rng):
     if n < 2:
-        raise ValueError(f"X has {n} neuron(s): at least 2 are needed, one for each half")
+        raise ValueError(
+            f"X has {n} neuron(s) by its shape: at least 2 are needed, one for each half"
+        )
     if halves is None:
         halves = np.zeros(n, dtype=bool)
         halves[rng.permutation(n)[: n // 2]] = True
@@ -610,8 +612,8 @@ def _halves(halves, n, rng):
         )
     if halves.all() or not halves.any():
         raise ValueError(
-            f"halves puts all {n} neurons on one side: both need at least one (is the spacing of "
-            "the checkerboard in micrometres?)"
+            f"halves puts all {n} neurons on one side: it holds only {bool(halves[0])}, both must "
+            "occur (is the spacing of the checkerboard in micrometres?)"
         )
     return halves
 

@@ -359,3 +359,38 @@ def test_snr_of_a_noisy_autoregression(decay, part):
 
 def test_snr_of_a_constant_is_not_a_number():
     assert np.isnan(shared_variance.snr(np.ones((1, 10)))).all()
+
+
+# --- what it is built on -------------------------------------------------------------------------
+
+
+def test_singular_values_are_eigenvalues_of_the_difference_to_a_flipped_copy():
+    """The identity of chapter 5, which says what halves remove: R - JRJ has no diagonal."""
+    Z = zscored(planted(n_times=300))
+    R = Z @ Z.T / 300
+    J = np.where(HALVES, 1, -1)
+    values = np.linalg.eigvalsh((R - J[:, None] * R * J) / 2)[::-1]
+    np.testing.assert_allclose(shared_variance.svca2(Z, halves=HALVES), values[:20], atol=1e-12)
+
+
+def test_counts_at_large_rates_have_the_moments_of_their_law():
+    X = np.tile([1.0, -1.0], (3, 10_000))
+    counts = shared_variance.spike_noise(X, level=80, rng=0)[:, ::2]
+    # mean and variance of a Poisson variable, each known to its standard error
+    n = counts.size
+    assert counts.mean() == pytest.approx(80, abs=5 * np.sqrt(80 / n))
+    assert counts.var() == pytest.approx(80, abs=5 * 80 * np.sqrt(2 / n))
+
+
+def test_rounding_errors_do_not_change_the_noise():
+    """As another machine's matrix products make them: a count may change, not all that follow."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 5_000))
+    other = X * (1 + 1e-7 * rng.standard_normal(X.shape))
+    counts = shared_variance.spike_noise(X, rng=1)
+    # a rate below 2.5 changes by 1e-7 of itself at most a few times, and so does the chance that a
+    # count does: 200,000 counts, 0.05 of them expected
+    assert np.count_nonzero(counts != shared_variance.spike_noise(other, rng=1)) <= 3
+    seen = shared_variance.two_photon_noise(X, 0.046, rng=1).activity
+    again = shared_variance.two_photon_noise(other, 0.046, rng=1).activity
+    assert np.count_nonzero(np.any(seen != again, axis=1)) <= 3  # of 40 neurons

@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from critlib import dynamics, ensembles, normalization, recordings, spectra, timescales
+from critlib import (
+    dynamics,
+    ensembles,
+    normalization,
+    recordings,
+    shared_variance,
+    spectra,
+    timescales,
+)
 from critlib.dynamics import LinearNetwork
 
 PROPERTY = settings(max_examples=60, deadline=None, derandomize=True)
@@ -145,6 +153,14 @@ def nothing_on_the_right(draw):
 
 bad_function = st.sampled_from([3, "relu", [abs], True])
 bad_result = st.sampled_from([lambda x: x[:1], lambda x: 0.0, lambda x: x.T, lambda x: "a"])
+bad_halves = st.sampled_from(
+    [np.ones(3), np.ones(2, bool), np.ones(3, bool), np.ones(50, bool), np.zeros(50, bool),
+     [1, 0, 1], "abc", [True, None, False], [[True, False]], 0.5, [np.nan, 1, 0], {}, []]
+)  # fmt: skip
+bad_level = st.one_of(
+    bad_option.filter(lambda level: level != 3 if isinstance(level, int) else True),
+    bad_real(0, low_itself=False),
+)
 bad_path = st.sampled_from([None, 5, 1.5, [], ["a.npz"], {}, True])
 sparse = matrices().map(scipy.sparse.csr_array)
 bad_sparse = st.sampled_from(
@@ -155,6 +171,7 @@ bad_sparse = st.sampled_from(
 
 A2 = np.array([[0.0, 0.5], [0.2, 0.1]])
 X3 = np.random.default_rng(0).standard_normal((3, 8))
+X50 = np.random.default_rng(1).standard_normal((50, 60))
 NETWORK = LinearNetwork(A2)
 LAW = np.arange(1, 31.0) ** -0.7
 
@@ -320,6 +337,54 @@ CASES = {
                                          [1.0, 0.5], np.ones((2, 2)), np.ones((3, 2)),
                                          np.ones((1, 1, 3)), [[1.0], [1.0, 2.0]]])},
     ),
+    "svca2": Case(
+        shared_variance.svca2,
+        {"X": X3, "halves": None, "lag": 0, "n_components": 1, "rng": 0},
+        {"X": st.one_of(bad_matrix(square=False), constant_rows(), st.just(X3[:1])),
+         "halves": bad_halves, "lag": bad_integer(0, 6),
+         "n_components": bad_integer(1, 1).filter(lambda k: k is not None), "rng": bad_rng},
+    ),
+    "svca": Case(
+        shared_variance.svca,
+        {"X": X3, "halves": None, "n_blocks": 2, "n_components": 1, "rng": 0},
+        {"X": st.one_of(bad_matrix(square=False), constant_rows(), st.just(X3[:1])),
+         "halves": bad_halves, "n_blocks": bad_integer(2, 4),
+         "n_components": bad_integer(1, 1).filter(lambda k: k is not None), "rng": bad_rng},
+    ),
+    "exponent_error": Case(
+        shared_variance.exponent_error,
+        {"X": X50, "halves": None, "ranks": (3, 20), "n_blocks": 4, "rng": 0},
+        {"X": bad_matrix(square=False), "halves": bad_halves,
+         "ranks": bad_ranks.filter(lambda ranks: ranks is not None),
+         "n_blocks": bad_integer(2, 30), "rng": bad_rng},
+    ),
+    "checkerboard": Case(
+        shared_variance.checkerboard,
+        {"x": [0.0, 30.0], "y": [0.0, 0.0], "spacing": 25.0},
+        {"x": st.one_of(bad_vector, st.just([1.0])), "y": st.one_of(bad_vector, st.just([1.0])),
+         "spacing": bad_real(0, low_itself=False)},
+    ),
+    "spike_noise": Case(
+        shared_variance.spike_noise,
+        {"X": X3, "level": "low", "rng": 0},
+        {"X": bad_matrix(square=False), "level": bad_level, "rng": bad_rng},
+    ),
+    "two_photon_noise": Case(
+        shared_variance.two_photon_noise,
+        {"X": X3, "dt": 0.1, "level": "low", "rng": 0},
+        {"X": bad_matrix(square=False), "dt": dt, "level": bad_level, "rng": bad_rng},
+    ),
+    "deconvolve": Case(
+        shared_variance.deconvolve,
+        {"F": X3, "dt": 0.1, "decay": 0.25},
+        {"F": bad_matrix(square=False), "dt": dt, "decay": bad_real(0, low_itself=False)},
+    ),
+    "snr": Case(shared_variance.snr, {"X": X3}, {"X": bad_matrix(square=False)}),
+    "alternating_blocks": Case(
+        shared_variance.alternating_blocks,
+        {"n_times": 8, "n_blocks": 2},
+        {"n_times": bad_integer(2), "n_blocks": bad_integer(2, 8)},
+    ),
 }  # fmt: skip
 
 ARGUMENTS = [(name, argument) for name, case in CASES.items() for argument in case.bad]
@@ -338,13 +403,21 @@ def valid_arguments(tmp_path_factory):
 def test_every_public_function_is_here():
     public = {
         name
-        for module in (ensembles, normalization, dynamics, spectra, recordings, timescales)
+        for module in (
+            ensembles,
+            normalization,
+            dynamics,
+            spectra,
+            recordings,
+            timescales,
+            shared_variance,
+        )
         for name, thing in vars(module).items()
         if inspect.isroutine(thing) or inspect.isclass(thing)
         if thing.__module__ == module.__name__ and not name.startswith("_")
     }
     # PowerLaw is a result, its method is here; fetch, which asks a server, is in test_fetch.py
-    assert public - {"PowerLaw", "PCAutocorrelations", "fetch"} <= set(CASES)
+    assert public - {"PowerLaw", "PCAutocorrelations", "TwoPhoton", "fetch"} <= set(CASES)
     methods = {name for name, _ in inspect.getmembers(LinearNetwork, inspect.isfunction)}
     without_arguments = {"covariance", "covariance_eigenvalues"}
     assert {m for m in methods if not m.startswith("_")} - without_arguments <= set(CASES)
@@ -453,6 +526,16 @@ ARRAY_CALLS = {
     "decay_time": (
         lambda c: timescales.decay_time(np.arange(len(c)) * 0.1, c), "variances",
     ),
+    "svca2": (lambda X: shared_variance.svca2(X, rng=0), "longer"),
+    "svca2, lagged": (lambda X: shared_variance.svca2(X, lag=2, rng=0), "longer"),
+    "svca": (lambda X: shared_variance.svca(X, n_blocks=2, rng=0), "longer"),
+    "checkerboard": (lambda x: shared_variance.checkerboard(x, x), "variances"),
+    "spike_noise": (lambda X: shared_variance.spike_noise(X, rng=0), "activity"),
+    "two_photon_noise": (
+        lambda X: shared_variance.two_photon_noise(X, 0.1, rng=0).activity, "longer",
+    ),
+    "deconvolve": (lambda X: shared_variance.deconvolve(X, 0.1), "activity"),
+    "snr": (shared_variance.snr, "longer"),
 }  # fmt: skip
 
 

@@ -15,12 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import scipy.linalg
+from pydmd import DMD as PyDMD
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 
 os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is imported
 
-from critlib import dynamics, ensembles, normalization, recordings, spectra  # noqa: E402
+from critlib import (  # noqa: E402
+    dmd,
+    dynamics,
+    ensembles,
+    normalization,
+    recordings,
+    shared_variance,
+    spectra,
+)
 
 
 def abscissa():
@@ -153,6 +162,53 @@ def reading():
         )
 
 
+def halves():
+    n, n_times = 4000, 20_000
+    X = np.random.default_rng(9).standard_normal((n, n_times), dtype=np.float32)
+    half = np.arange(n) < n // 2
+    Z = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+    first, second = Z[half], Z[~half]
+    M = np.random.default_rng(10).standard_normal((4096, 4096), dtype=np.float32)
+    seconds, _ = best_time(lambda: M @ M, 3)
+    rate = 2 * len(M) ** 3 / seconds
+
+    def rate_of_all(k):
+        """Useful operations: one product of the two halves, and its k singular values."""
+        taken, _ = best_time(lambda: shared_variance.svca2(X, halves=half, n_components=k), 2)
+        return 2 * (n // 2) ** 2 * n_times / taken / rate
+
+    for k in (None, 100):
+        yield (
+            f"svca2, 4,000 x 20,000, {'all' if k is None else k} components, float32 "
+            f"({rate_of_all(k):.0%} of the rate of a matrix product, {rate / 1e9:.0f} GFlop/s)",
+            lambda k=k: shared_variance.svca2(X, halves=half, n_components=k),
+            "z-scored before, product and numpy.linalg.svd",
+            lambda: np.linalg.svd(first @ second.T / n_times, compute_uv=False),
+            lambda ours, theirs: np.abs(ours / theirs[: len(ours)] - 1).max(),
+            2,
+        )
+
+
+def decomposition():
+    n, n_times = 2000, 20_000
+    A = normalization.critically_normalize(ensembles.random_connectivity(n, rng=11))
+    X = dynamics.LinearNetwork(A).simulate(n_times * 0.046, 0.046, rng=12)[:, :n_times]
+    Z = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+
+    def difference(ours, theirs):  # each of a complex pair is the other's conjugate
+        ours, theirs = (np.sort_complex(v.real.round(9) + 1j * abs(v.imag)) for v in (ours, theirs))
+        return np.abs(ours - theirs).max()
+
+    yield (
+        "fit_dmd, 2,000 x 20,000, 1,000 components, lag of 5 bins",
+        lambda: dmd.fit_dmd(X, 0.046, ridge=0.0).eigenvalues,
+        "PyDMD of z-scored activity",
+        lambda: PyDMD(svd_rank=1000, exact=False).fit(Z[:, :-5], Z[:, 5:]).eigs,
+        difference,
+        1,
+    )
+
+
 def best_time(function, repeats):
     best, result = np.inf, None
     for _ in range(repeats):
@@ -165,7 +221,7 @@ def best_time(function, repeats):
 def main(words):
     print("| ratio | what | critlib (s) | alternative | (s) | difference |", flush=True)
     print("|---|---|---|---|---|---|")
-    for group in (abscissa, covariance, simulate, goe, spectrum, reading):
+    for group in (abscissa, covariance, simulate, goe, spectrum, reading, halves, decomposition):
         if words and not any(word in group.__name__ for word in words):
             continue
         for what, ours, alternative, theirs, compare, repeats in group():

@@ -139,9 +139,9 @@ def measure(X, dt, *, halves=None, ridge=0.01, rng=None):
     shared = shared_variance.svca2(X, halves=halves)
     fit = _fit(shared)
     lag = max(0.23, dt)
-    max_lag = max(lag, min(10.0, n_times * dt / 20))
+    max_lag = max(lag, 2 * dt, min(10.0, n_times * dt / 20))
     found = timescales.pc_autocorrelations(X, dt, max_lag=max_lag, halves=halves, rng=rng)
-    n_shared = _n_shared(found.variances)
+    n_shared = timescales.n_trusted(found)
     decay = timescales.decay_time(found.lags, found.correlation[: min(n_shared, 5)])
     later = found.correlation[:n_shared, round(lag / dt)]
     rank = np.arange(1, n_shared + 1)
@@ -609,18 +609,6 @@ def _part_exponent(X, halves):
     return _fit(shared_variance.svca2(X, halves=halves)).exponent
 
 
-def _n_shared(variances):
-    """Components up to the first whose shared variance might be noise.
-
-    Without shared activity, variances at test times are as often negative as positive. Four times
-    the size of the negative ones is the limit.
-    """
-    negative = variances[variances < 0]
-    limit = 4 * np.sqrt(np.mean(negative**2)) if negative.size else 0
-    below = np.flatnonzero(variances <= limit)
-    return int(below[0]) if below.size else len(variances)
-
-
 def _halves(positions, n, counts, rng):
     """Checkerboard where there are positions and it gives two halves; random halves otherwise."""
     if positions is not None:
@@ -646,7 +634,10 @@ def _position(value, first, second):
 def _number(value, error=None):
     if not np.isfinite(value):
         return "not measurable"
-    return f"{value:.2f}" if error is None else f"{value:.2f} ± {error:.2f}"
+    if error is None or not error > 0:
+        return f"{value:.2f}"
+    digits = int(np.clip(-np.floor(np.log10(error)), 2, 4))  # one that counts, of the error
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def _count(number, noun):

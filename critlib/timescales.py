@@ -145,6 +145,101 @@ def pc_autocorrelations(
     return PCAutocorrelations(np.arange(n_lags + 1) * dt, covariance / at_zero[:, None], variances)
 
 
+def noise_floor(found):
+    r"""Standard deviation of the shared variance of a component that is not shared.
+
+    Parameters
+    ----------
+    found : PCAutocorrelations
+        With at least two lags above 0, the longer half of which most components do not remember.
+
+    Returns
+    -------
+    float
+        In units of variance; nan if no component has shared variance.
+
+    Raises
+    ------
+    ValueError
+        If `found` has fewer than two lags above 0.
+    TypeError
+        If `found` is something else.
+
+    Notes
+    -----
+    At lags that nothing remembers, the covariance of the two views is sampling error alone. It is
+    smaller than at lag 0 by the square root of 2, being the mean of two that are independent. So
+    this is the root of twice its mean square over the longer half of the lags, and of that the
+    median over components, because a few may still remember.
+
+    Examples
+    --------
+    Unit variance, 20,000 time points to test: 1 / sqrt(20,000) = 0.007.
+
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).standard_normal((100, 40_000))
+    >>> round(noise_floor(pc_autocorrelations(X, 0.1, max_lag=5, rng=0)), 3)
+    0.007
+    """
+    if not isinstance(found, PCAutocorrelations):
+        raise TypeError(
+            f"found is {found!r} of type {type(found).__name__}: pass what pc_autocorrelations "
+            "returns"
+        )
+    if len(found.lags) < 3:
+        raise ValueError(
+            f"found has {len(found.lags) - 1} lag(s) above 0: at least 2 are needed; compute it "
+            "with a longer max_lag"
+        )
+    some = found.variances > 0
+    if not some.any():
+        return np.nan
+    late = found.correlation[some, (len(found.lags) + 1) // 2 :] * found.variances[some, None]
+    return float(np.median(np.sqrt(2 * np.mean(late**2, axis=1))))
+
+
+def n_trusted(found, *, floors=4.0):
+    r"""How many leading components share so much variance that it cannot be noise.
+
+    Parameters
+    ----------
+    found : PCAutocorrelations
+        With at least two lags above 0.
+    floors : float, default 4.0
+        The limit in units of `noise_floor`, greater than 0. The relative error of a correlation
+        is about one over this at the last component that counts.
+
+    Returns
+    -------
+    int
+        Components before the first whose variance is not above the limit.
+
+    Raises
+    ------
+    ValueError
+        If `found` has fewer than two lags above 0, or `floors` is out of range.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Slow neurons that share nothing still agree by chance at the start of the next block of time.
+    See how many components pass after `spectra.shuffle_in_time`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal(5_000) + rng.standard_normal((100, 5_000))
+    >>> n_trusted(pc_autocorrelations(X, 0.1, max_lag=5, rng=0))
+    1
+    """
+    floors = _checks.real(floors, "floors", low=0, open_low=True)
+    limit = floors * noise_floor(found)
+    above = found.variances > limit
+    return len(above) if above.all() else int(np.argmin(above))
+
+
 def decay_time(lags, correlation):
     r"""Lag at which a correlation has fallen to 1/e.
 

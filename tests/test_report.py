@@ -327,10 +327,26 @@ def test_page_stands_alone(pages, name):
     assert len(text) < 2e6
 
 
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (0.4142, 0.0034, "0.414 ± 0.003"),
+        (0.9345, 0.0134, "0.93 ± 0.01"),
+        (0.9345, 0.2, "0.93 ± 0.20"),
+        (0.9345, 3e-8, "0.9345 ± 0.0000"),
+        (0.9345, None, "0.93"),
+        (0.9345, np.nan, "0.93"),
+        (np.nan, 0.1, "not measurable"),
+    ],
+)
+def test_numbers_have_as_many_digits_as_their_error(value, error, expected):
+    assert report._number(value, error) == expected
+
+
 def test_page_gives_the_numbers(pages, reports):
     for name in MAKERS:
         found, text = reports[name], soup_of(pages[name]).get_text(" ")
-        assert f"{found.whole.exponent:.2f} ± {found.whole_error:.2f}" in text
+        assert report._number(found.whole.exponent, found.whole_error) in text
         assert f"{found.shuffled_exponent:.2f}" in text
         for finding in report.verdict(found):
             assert f"{finding.question} {finding.answer.capitalize()}." in " ".join(text.split())

@@ -42,6 +42,17 @@ def cross_by_hand(a, b, blocks, n_lags):
     return out
 
 
+def with_signals(n_signals, n_times, seed, *, slow=0.0, n=120):
+    """Unit noise, private to each neuron, white or with memory, and signals spread over all."""
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((n, n_times))
+    for t in range(1, n_times):
+        noise[:, t] = slow * noise[:, t - 1] + np.sqrt(1 - slow**2) * noise[:, t]
+    return noise + 0.5 * rng.standard_normal((n, n_signals)) @ rng.standard_normal(
+        (n_signals, n_times)
+    )
+
+
 # --- exact ---------------------------------------------------------------------------------------
 
 
@@ -221,6 +232,39 @@ def test_a_symmetric_network_and_the_slowest_time_of_the_paper():
 
 
 # --- where there is nothing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slow", [0.0, 0.8])
+def test_the_noise_floor_is_the_scatter_of_what_is_not_shared(slow):
+    """For unit noise with correlation slow^l: sqrt((1 + slow^2) / (1 - slow^2) / M)."""
+    X = with_signals(0, 40_000, 1, slow=slow)
+    found = pc_autocorrelations(X, 0.1, max_lag=8, rng=0)
+    expected = np.sqrt((1 + slow**2) / (1 - slow**2) / 20_000)
+    # the median of some 30 estimates, each over 40 lags of which memory leaves a quarter
+    assert timescales.noise_floor(found) == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("n_signals", [0, 1, 5])
+def test_what_is_shared_is_counted(n_signals):
+    """A signal has a variance of 15 here, the floor is 0.014."""
+    found = pc_autocorrelations(with_signals(n_signals, 10_000, 2), 0.1, max_lag=5, rng=0)
+    assert timescales.n_trusted(found) == n_signals
+    assert timescales.n_trusted(found, floors=1e6) == 0
+
+
+def test_all_components_may_count_or_none():
+    X = with_signals(1, 2_000, 3)
+    found = pc_autocorrelations(X, 0.1, max_lag=2, n_components=1, rng=0)
+    assert timescales.n_trusted(found) == 1
+    none = dataclasses.replace(found, variances=-found.variances)
+    assert np.isnan(timescales.noise_floor(none))
+    assert timescales.n_trusted(none) == 0
+
+
+def test_one_lag_is_too_few_for_a_floor():
+    found = pc_autocorrelations(with_signals(1, 500, 4), 0.1, max_lag=0.1, rng=0)
+    with pytest.raises(ValueError, match="1 lag.s. above 0: at least 2 are needed"):
+        timescales.n_trusted(found)
 
 
 def test_components_without_shared_variance_are_nan():

@@ -157,6 +157,7 @@ bad_halves = st.sampled_from(
     [np.ones(3), np.ones(2, bool), np.ones(3, bool), np.ones(50, bool), np.zeros(50, bool),
      [1, 0, 1], "abc", [True, None, False], [[True, False]], 0.5, [np.nan, 1, 0], {}, []]
 )  # fmt: skip
+bad_found = st.sampled_from([None, "abc", 5.0, np.ones(3), {}, []])
 bad_level = st.one_of(
     bad_option.filter(lambda level: level != 3 if isinstance(level, int) else True),
     bad_real(0, low_itself=False),
@@ -173,6 +174,7 @@ A2 = np.array([[0.0, 0.5], [0.2, 0.1]])
 X3 = np.random.default_rng(0).standard_normal((3, 8))
 X50 = np.random.default_rng(1).standard_normal((50, 60))
 NETWORK = LinearNetwork(A2)
+FOUND = timescales.pc_autocorrelations(X50, 0.1, max_lag=0.5, rng=0)
 LAW = np.arange(1, 31.0) ** -0.7
 
 
@@ -327,6 +329,14 @@ CASES = {
          "smooth": st.one_of(bad_real(0), st.floats(0.9, 1e308)),
          "n_components": bad_integer(1, 1).filter(lambda k: k is not None),
          "n_blocks": bad_integer(2, 4).filter(lambda k: k is not None), "rng": bad_rng},
+    ),
+    "noise_floor": Case(
+        timescales.noise_floor, {"found": FOUND}, {"found": bad_found}
+    ),
+    "n_trusted": Case(
+        timescales.n_trusted,
+        {"found": FOUND, "floors": 4.0},
+        {"found": bad_found, "floors": bad_real(0, low_itself=False)},
     ),
     "decay_time": Case(
         timescales.decay_time,

@@ -47,6 +47,14 @@ class Entry:
     about: str
     to_open: str
 
+    @property
+    def size_in_words(self):
+        """Its size for people."""
+        if self.size is None:
+            return "size not stated"
+        giga = self.size >= 1e9
+        return f"about {self.size / 1e9:.1f} GB" if giga else f"about {self.size / 1e6:.0f} MB"
+
 
 def _figshare(number):
     return (
@@ -110,14 +118,6 @@ class _Failed(Exception):
     """One address did not give the file."""
 
 
-def size_in_words(entry):
-    """Return the size of a file for people."""
-    if entry.size is None:
-        return "size not stated"
-    giga = entry.size >= 1e9
-    return f"about {entry.size / 1e9:.1f} GB" if giga else f"about {entry.size / 1e6:.0f} MB"
-
-
 def fetch(name, confirm, cache, timeout):
     """Do what `critlib.recordings.fetch` says."""
     import pooch
@@ -148,7 +148,7 @@ def fetch(name, confirm, cache, timeout):
         partial.parent.mkdir(parents=True, exist_ok=True)
         free, missing = shutil.disk_usage(partial.parent).free, entry.size or 0
         if free < missing - (partial.stat().st_size if partial.exists() else 0):
-            raise OSError(errno.ENOSPC, f"{free / 1e9:.1f} GB free, {size_in_words(entry)} needed")
+            raise OSError(errno.ENOSPC, f"{free / 1e9:.1f} GB free, {entry.size_in_words} needed")
         with _alone(name, partial):
             return _download(name, entry, partial, final, timeout)
     except FetchError:
@@ -166,7 +166,7 @@ def fetch(name, confirm, cache, timeout):
 
 def _confirm(name, entry, confirm, folder):
     text = (
-        f"{name}: {entry.about}; {size_in_words(entry)}, to {folder}. "
+        f"{name}: {entry.about}; {entry.size_in_words}, to {folder}. "
         f"Licence: {entry.licence}. Please cite {entry.citation}. Opens with {entry.to_open}."
     )
     if callable(confirm):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from critlib import _checks, _download, _pickles
+from critlib._download import REGISTRY as PUBLIC  # noqa: F401 (what `fetch` knows, by name)
 from critlib._download import FetchError  # noqa: F401 (what `fetch` raises)
 
 _ALONE = "the array"  # what an .npy holds has no name
@@ -222,7 +223,8 @@ def fetch(name, *, confirm=None, cache=None, timeout=30.0):
 
     Notes
     -----
-    Licences and citations are shown before the download. Facemap is CC BY-NC; those of the other
+    `PUBLIC` holds what is known about each file, by name. Licences and citations are shown before
+    the download. Facemap is CC BY-NC; those of the other
     two are not stated where they lie.
 
     Examples

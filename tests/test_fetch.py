@@ -601,7 +601,7 @@ def test_every_entry_is_complete(name):
 
 def test_sizes_in_words():
     registry = _download.REGISTRY
-    words = {name: _download.size_in_words(entry) for name, entry in registry.items()}
+    words = {name: entry.size_in_words for name, entry in registry.items()}
     assert words == {
         "stringer_spontaneous": "about 790 MB",
         "facemap_small": "about 12.2 GB",

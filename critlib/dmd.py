@@ -186,7 +186,8 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
         True for the neurons of one half, such as `shared_variance.checkerboard` gives; a random
         half unless given.
     n_components : int, optional
-        How many of the leading components that the halves share; at most 10 unless given.
+        How many of the leading components that the halves share; unless given, one for every 15
+        neurons, at most 20. The slowest few need not rotate even where most others do.
     n_blocks : int, default 10
         Time is cut into this many blocks, at least 2, that make two sets by turns; blocks have to
         be longer than `lag`.
@@ -212,7 +213,8 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
     E and D are sum and difference of the covariances of ``a(t + lag), b(t)`` and of
     ``a(t), b(t + lag)``. The result is ``<D, D'> / (<D, D'> + <E, E'>)``, where the two factors of
     a product of matrices, summed entry by entry, come from different times: so sampling error
-    adds nothing on average. It means nothing where the halves share no more than they do after
+    adds nothing on average. Components that are noise add an error of about their number divided
+    by that of neurons. It means nothing where the halves share no more than they do after
     `spectra.shuffle_in_time`.
 
     Examples
@@ -234,7 +236,7 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
     halves = _halves(halves, len(X), rng)
     first, second = np.flatnonzero(halves), np.flatnonzero(~halves)
     if n_components is None:
-        n_components = min(10, len(first), len(second), n_times - 1)
+        n_components = max(1, min(20, len(X) // 15, len(first), len(second), n_times - 1))
     k = _n_components(n_components, first, second, n_times - 1)
     Z = Standardized(X)
     U, shared, V = _svd(Z.covariance(first, second), k, rng)

@@ -68,8 +68,8 @@ class Measures:
     rotations : ndarray
         Turns per tenfold attenuation.
     asymmetry : float
-        Fraction of the lagged covariance of the leading five shared components that would change
-        sign if time ran backwards; 0 in symmetric networks.
+        Fraction of the lagged covariance of leading shared components (at most 20) that would
+        change sign if time ran backwards; 0 in symmetric networks.
     by_neurons, by_duration : tuple of float
         Exponents from an eighth, a quarter, half and all of the neurons, or of the time; nan where
         that leaves too little for a fit.
@@ -166,9 +166,7 @@ def measure(X, dt, *, halves=None, ridge=0.01, rng=None):
         r=float(r),
         eigenvalues=fitted.eigenvalues,
         rotations=dmd.rotations_per_tenfold(fitted.eigenvalues),
-        asymmetry=dmd.time_asymmetry(
-            X, dt, lag=lag, halves=halves, n_components=max(1, min(5, n_shared)), rng=rng
-        ),
+        asymmetry=dmd.time_asymmetry(X, dt, lag=lag, halves=halves, rng=rng),
         by_neurons=(*(_part_exponent(X[part], halves[part]) for part in neurons), fit.exponent),
         by_duration=(*(_part_exponent(X[:, part], halves) for part in times), fit.exponent),
         first_component=fitted.components[:, 0],
@@ -433,7 +431,9 @@ def verdict(report):
     -----
     Each number is compared with what the same number is in two matched simulations. If it lies in
     the third of the way that is closer to one of them, that is the answer; in the middle third,
-    and where the simulations themselves do not differ, there is none.
+    and where the simulations themselves do not differ, there is none. For rotation the limits are
+    a sixth and a third of the way, because it is exactly 0 in every symmetric network, while
+    non-symmetric ones scatter (from 0.25 to 0.6 in 17 draws of 300 to 1,000 neurons).
 
     Examples
     --------
@@ -467,7 +467,7 @@ def verdict(report):
         reason = "Without shared activity there is nothing to compare."
         return findings + [Finding(question, "cannot tell", reason) for question in questions[1:]]
 
-    turning = _position(data.asymmetry, sym.asymmetry, non.asymmetry)
+    turning = _position(data.asymmetry, sym.asymmetry, non.asymmetry, limits=(1 / 6, 1 / 3))
     critical = non if turning == "second" else sym
     near = _position(np.log(top), np.log(sub.shared[0]), np.log(critical.shared[0]))
     findings.append(
@@ -620,12 +620,12 @@ def _halves(positions, n, counts, rng):
     return rng.permutation(n) < n // 2, False
 
 
-def _position(value, first, second):
+def _position(value, first, second, *, limits=(1 / 3, 2 / 3)):
     """Which of two references a value is closer to: "first", "second" or "between"."""
     if not np.isfinite([value, first, second]).all() or first == second:
         return "between"
     part = (value - first) / (second - first)
-    return "first" if part < 1 / 3 else "second" if part > 2 / 3 else "between"
+    return "first" if part < limits[0] else "second" if part > limits[1] else "between"
 
 
 # --- writing -------------------------------------------------------------------------------------

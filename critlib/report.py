@@ -37,6 +37,8 @@ NETWORKS = {
 }
 _FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 1)
 _MIN_NEURONS, _MIN_BINS = 44, 200
+# With fewer components above the noise, the absence of rotation says nothing.
+_MIN_SHARED = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -433,7 +435,8 @@ def verdict(report):
     the third of the way that is closer to one of them, that is the answer; in the middle third,
     and where the simulations themselves do not differ, there is none. For rotation the limits are
     a sixth and a third of the way, because it is exactly 0 in every symmetric network, while
-    non-symmetric ones scatter (from 0.25 to 0.6 in 17 draws of 300 to 1,000 neurons).
+    non-symmetric ones scatter (from 0.25 to 0.6 in 17 draws of 300 to 1,000 neurons). That
+    nothing rotates is only said of ten components or more.
 
     Examples
     --------
@@ -468,6 +471,9 @@ def verdict(report):
         return findings + [Finding(question, "cannot tell", reason) for question in questions[1:]]
 
     turning = _position(data.asymmetry, sym.asymmetry, non.asymmetry, limits=(1 / 6, 1 / 3))
+    too_few = turning == "first" and data.n_shared < _MIN_SHARED
+    if too_few:
+        turning = "between"
     critical = non if turning == "second" else sym
     near = _position(np.log(top), np.log(sub.shared[0]), np.log(critical.shared[0]))
     findings.append(
@@ -488,7 +494,13 @@ def verdict(report):
             f"change sign if time ran backwards; {_number(sym.asymmetry)} in the matched symmetric "
             f"and {_number(non.asymmetry)} in the non-symmetric network. Eigenvalues turn "
             f"{_turns(data)} times per tenfold attenuation; there {_turns(sym)} and {_turns(non)} "
-            "(median).",
+            "(median)."
+            + (
+                f" But only {_count(data.n_shared, 'component')} can be told from noise, and the "
+                f"slowest few of a non-symmetric network need not rotate; {_MIN_SHARED} are needed."
+                if too_few
+                else ""
+            ),
         )
     )
     return findings

@@ -340,6 +340,16 @@ def test_page_stands_alone(pages, name):
     assert len(text) < 2e6
 
 
+def test_few_components_do_not_show_that_nothing_rotates(reports):
+    found = reports["symmetric"]
+    assert found.measures["recording"].n_shared >= 10
+    few = with_measures(found, n_shared=9)
+    assert [finding.answer for finding in report.verdict(few)] == ["yes", "yes", "cannot tell"]
+    assert "only 9 components can be told from noise" in report.verdict(few)[2].reason
+    turning = with_measures(reports["non-symmetric"], n_shared=9)
+    assert report.verdict(turning)[2].answer == "no"  # rotation that is seen is there
+
+
 @pytest.mark.parametrize(
     ("value", "error", "expected"),
     [

@@ -173,7 +173,7 @@ def _confirm(name, entry, confirm, folder):
         agreed = confirm(text)
     elif confirm is not None:
         agreed = confirm
-    elif sys.stdin is not None and sys.stdin.isatty():
+    elif _can_ask():
         print(text, file=sys.stderr)
         try:
             agreed = input("Download it? [y/N] ").strip().lower() in ("y", "yes")
@@ -183,6 +183,14 @@ def _confirm(name, entry, confirm, folder):
         raise FetchError(f"{text} Nobody can be asked here: pass confirm=True to download it")
     if not agreed:
         raise FetchError(f"{name}: not confirmed, nothing was downloaded; say yes or confirm=True")
+
+
+def _can_ask():
+    """On a terminal, and in a notebook that shows a box where `input` waits."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        return True
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
 
 @contextlib.contextmanager

@@ -200,7 +200,7 @@ def fetch(name, *, confirm=None, cache=None, timeout=30.0):
         "hc11_achilles".
     confirm : bool or callable, optional
         True to download without being asked, False not to, or a function that is called with the
-        text and answers. Asked on the terminal unless given.
+        text and answers. Asked on the terminal or in a notebook unless given.
     cache : str or os.PathLike, optional
         Folder to keep files in; unless given, the variable CRITLIB_CACHE or the user's cache.
     timeout : float, default 30

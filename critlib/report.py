@@ -858,8 +858,8 @@ _FIGURES = (
         "Shared variance against rank, both logarithmic, for the recording, its shuffle and three "
         "simulated networks, with the fitted line.",
         "Shared variance of two halves of the neurons (SVCA2), with its fit (dashed). A decade is "
-        "as long on both axes, so the exponent is the slope. Where the recording joins its "
-        "shuffle (dotted), the rest is noise.",
+        "as long on both axes, so the exponent is the slope. Where it joins its shuffle (dotted), "
+        "this measure alone no longer tells it from chance.",
     ),
     (
         "Would more neurons or more time change it?",

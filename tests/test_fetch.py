@@ -19,6 +19,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import jupyter_client
 import numpy as np
 import pytest
 
@@ -521,6 +522,46 @@ def test_scripts_have_to_say_so(server, known, cache, monkeypatch):
     assert "Licence: CC0" in heard[0]
     assert server.asked == [] and not cache.exists()
     assert get(cache, confirm=lambda text: "CC0" in text).exists()
+
+
+def test_a_notebook_asks_in_a_box(cache):
+    """A kernel whose frontend can ask gets the question; one that runs unattended, an error."""
+    manager, client = jupyter_client.manager.start_new_kernel(
+        env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    try:
+
+        def fetched(answer):
+            asked, printed = [], []
+
+            def reply(message):
+                asked.append(message["content"]["prompt"])
+                client.input(answer)
+
+            def keep(message):
+                printed.append(message["content"].get("text", ""))
+
+            code = f"""
+from critlib.recordings import FetchError, fetch
+try:
+    fetch("stringer_spontaneous", cache={str(cache)!r})
+except FetchError as error:
+    print(error)
+"""
+            client.execute_interactive(
+                code, allow_stdin=answer is not None, stdin_hook=reply, output_hook=keep, timeout=60
+            )
+            return asked, "".join(printed)
+
+        asked, printed = fetched("n")
+        assert asked == ["Download it? [y/N] "]
+        assert "about 790 MB" in printed and "not confirmed, nothing was downloaded" in printed
+        asked, printed = fetched(None)
+        assert asked == [] and "Nobody can be asked here: pass confirm=True" in printed
+        assert not cache.exists()
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 # --- killed --------------------------------------------------------------------------------------

@@ -647,7 +647,7 @@ def _number(value, error=None):
     if not np.isfinite(value):
         return "not measurable"
     if error is None or not error > 0:
-        return f"{value:.2f}"
+        return f"{round(value, 2) + 0:.2f}"  # not -0.00
     digits = int(np.clip(-np.floor(np.log10(error)), 2, 4))  # one that counts, of the error
     return f"{value:.{digits}f} ± {error:.{digits}f}"
 

@@ -359,6 +359,7 @@ def test_few_components_do_not_show_that_nothing_rotates(reports):
         (0.9345, 3e-8, "0.9345 ± 0.0000"),
         (0.9345, None, "0.93"),
         (0.9345, np.nan, "0.93"),
+        (-0.004, None, "0.00"),
         (np.nan, 0.1, "not measurable"),
     ],
 )

@@ -541,7 +541,7 @@ def _solve_lyapunov(A, gap):
         change = power @ S @ power.T
         S += change
         # each change is of the order of the square of the one before; so is what is left out
-        converged = np.linalg.norm(change) < 3e-7 * np.linalg.norm(S)
+        converged = np.linalg.norm(change) < 3e-9 * np.linalg.norm(S)
         if converged or not np.isfinite(S).all():
             break
         power = power @ power

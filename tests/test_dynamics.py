@@ -61,6 +61,15 @@ def test_covariance_against_scipy(n, symmetry):
         np.testing.assert_allclose(values, 1 / (2 * gap), rtol=1e-9)
 
 
+@pytest.mark.parametrize(("n", "seed"), [(40, 18), (150, 0)])
+def test_covariance_where_a_small_change_is_followed_by_one_not_much_smaller(n, seed):
+    # in these two of 140 random networks the slowest mode has little variance
+    A = critically_normalize(ensembles.random_connectivity(n, symmetry=0, rng=seed))
+    expected = scipy_covariance(A)
+    error = np.linalg.norm(LinearNetwork(A).covariance() - expected)
+    assert error < 1e-8 * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize("lag", [0.0, 1e-9, 0.003, 0.046, 0.23, 3.0, 200.0])
 @pytest.mark.parametrize("symmetric", [True, False])
 @pytest.mark.parametrize("n", [4, 60])

@@ -72,12 +72,16 @@ def test_shuffling_flattens_cortex_but_not_ca1():
 # --- the table of noisy recordings ---------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("make_noise_table", DATA / "make_noise_table.py")
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, DATA / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script():
+    return load("make_noise_table")
 
 
 SMALL = {"n": 60, "minutes": 2, "n_seeds": 1, "grid_minutes": 16, "n_grid_seeds": 1,
@@ -160,3 +164,119 @@ def test_noise_table_goes_on_where_it_stopped(script, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         script.save(path, rows)
     assert path.read_bytes() == before != whole
+
+
+# --- structured connectivity ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def structured():
+    return load("make_structured_exponents")
+
+
+CONDITIONS = {("dense", 0)} | {("sparse", k) for k in range(2, 13)}
+CONDITIONS |= {(kind, k) for kind in ("clustered", "spatial") for k in range(1, 13)}
+
+
+def test_structured_exponents_are_complete_and_as_the_datasheet_says(structured):
+    path = DATA / "structured_exponents.npz"
+    rows = read(path)
+    assert set(structured.CONDITIONS) == CONDITIONS and len(CONDITIONS) == 36
+    assert set(rows) == {f"{kind}_{k}_{seed}" for kind, k in CONDITIONS for seed in range(3)}
+    for variances in rows.values():
+        assert variances.dtype == np.float32 and variances.shape == (500,)
+        # largest eigenvalue 0.998, then down
+        assert variances[0] == pytest.approx(250, rel=1e-5) and np.all(np.diff(variances) <= 0)
+    assert path.stat().st_size < 1e6
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in SHEET
+
+
+@pytest.mark.parametrize("kind", ["sparse", "clustered", "spatial", "dense"])
+def test_leading_variances_are_those_of_a_full_decomposition(structured, kind):
+    n, k = 1000, 50
+    A = structured.network(kind, 4, n, 0)
+    assert A.dtype == np.float32 and n >= 8 * k  # by iteration
+    values = np.linalg.eigvalsh(A.astype(float))[::-1][:k]
+    expected = 1 / (2 * (1 - 0.998 * values / values[0]))
+    # single precision: 1e-7 of the spectrum's width, next to a gap of 0.002
+    np.testing.assert_allclose(structured.leading_variances(A, k), expected, rtol=1e-3)
+    np.testing.assert_allclose(structured.leading_variances(A, k)[10:], expected[10:], rtol=1e-4)
+    few = structured.leading_variances(A[:200, :200], 50)  # by full decomposition
+    values = np.linalg.eigvalsh(A[:200, :200].astype(float))[::-1][:50]
+    np.testing.assert_allclose(few, 1 / (2 * (1 - 0.998 * values / values[0])), rtol=1e-3)
+
+
+def test_structured_exponents_go_on_where_they_stopped(structured, tmp_path):
+    path = tmp_path / "small.npz"
+    how = {"n": 500, "kept": 30, "n_seeds": 2, "conditions": [("sparse", 3), ("clustered", 2)]}
+    structured.main(path, **how)
+    rows = read(path)
+    assert set(rows) == {
+        f"{name}_{seed}" for name in ("sparse_3", "clustered_2") for seed in (0, 1)
+    }
+    assert not np.array_equal(rows["sparse_3_0"], rows["sparse_3_1"])
+    kept = {"sparse_3_1": np.full_like(rows["sparse_3_1"], 7)}  # not computed again
+    structured.save(path, kept)
+    structured.main(path, **how)
+    again = read(path)
+    assert np.all(again.pop("sparse_3_1") == 7)
+    for name, row in again.items():
+        np.testing.assert_array_equal(row, rows[name])
+
+
+# --- what networks remember ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def curves_script():
+    return load("make_memory_curves")
+
+
+SMALL_CURVES = {"n": 110, "large": 130, "n_seeds": 1, "n_varied": 0, "n_large": 1, "n_echo": 1,
+                "n_trials": 20}  # fmt: skip
+
+
+def test_memory_curves_hold_every_row_that_the_script_would_make(curves_script):
+    rows = read(DATA / "memory_curves.npz")
+    assert set(rows) == set(curves_script.plan()) | {
+        f"delays_{name}" for name in curves_script.DELAYS
+    }
+    for name, row in rows.items():
+        if name.startswith("delays"):
+            np.testing.assert_array_equal(row, curves_script.DELAYS[name.removeprefix("delays_")])
+            continue
+        how = "echo" if name.startswith("echo") else "linear"
+        length = 2
+        if "sensitivity" not in name:
+            length = len(rows[f"delays_{how}_{'random' if 'random' in name else 'fixed'}"])
+        assert row.shape == (length,) and row.dtype == np.float32, name
+        assert np.all((row >= 0) & (row <= 1))
+    digest = hashlib.sha256((DATA / "memory_curves.npz").read_bytes()).hexdigest()
+    assert f"| `memory_curves.npz` | `{digest}` |" in SHEET
+    assert (DATA / "memory_curves.npz").stat().st_size < 2e5
+
+
+def test_cheap_rows_of_the_memory_curves_are_made_again(curves_script):
+    rows = read(DATA / "memory_curves.npz")
+    for task in ("zero_shot", "binary"):
+        name = f"symmetric_2000_0.998_{task}_random_0"
+        made = curves_script.compute(*curves_script.plan()[name])
+        # rounding may decide a few close calls among 1,000 trials
+        np.testing.assert_allclose(rows[name], made, rtol=0, atol=0.004)
+
+
+def test_memory_curves_go_on_where_they_stopped(curves_script, tmp_path):
+    path = tmp_path / "small.npz"
+    curves_script.main(path, **SMALL_CURVES)
+    rows = read(path)
+    sizes = {key: value for key, value in SMALL_CURVES.items() if key != "n_trials"}
+    assert set(curves_script.plan(**sizes)) < set(rows)
+    kept = {name: row for name, row in rows.items() if "echo" not in name}
+    kept["symmetric_110_0.998_binary_fixed_0"] = np.full(12, 7, np.float32)
+    curves_script.save(path, kept)
+    curves_script.main(path, **SMALL_CURVES)
+    resumed = read(path)
+    assert set(resumed) == set(rows)
+    assert np.all(resumed["symmetric_110_0.998_binary_fixed_0"] == 7)  # not computed again
+    name = "echo_110_0.998_zero_shot_fixed_0"
+    np.testing.assert_array_equal(resumed[name], rows[name])

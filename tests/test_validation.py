@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from critlib import (
+    connectivity,
     dynamics,
     ensembles,
+    memory,
     normalization,
     recordings,
     shared_variance,
@@ -168,10 +170,21 @@ bad_sparse = st.sampled_from(
     [np.ones((2, 3)), np.zeros((0, 0)), np.zeros((0, 3)), [[np.nan, 1], [1, 1]], [[1j, 1], [1, 1]]]
 ).map(scipy.sparse.csr_array)
 
+bad_dtype = st.sampled_from(["int64", "float16", "abc", int, bool, complex, 5, [], {"a": 1}])
+bad_probability = st.one_of(bad_real(0, 1, low_itself=False), st.sampled_from([0, 1, 1.0]))
+bad_probability_or_0 = st.one_of(bad_real(0, 1), st.sampled_from([1, 1.0]))
+bad_torus = bad_real(0, low_itself=False).filter(lambda size: size is not None)
+bad_positions = st.sampled_from(
+    ["abc", np.zeros(3), np.zeros((2, 2)), np.zeros((4, 2)), np.full((3, 2), np.nan), {}, 5.0,
+     [["a", "b"]] * 3, [[0.0], [1.0, 2.0], [3.0]], np.zeros((3, 0)), np.ones((3, 2)) * 1j]
+)  # fmt: skip
+
 # --- every public function -----------------------------------------------------------------------
 
 A2 = np.array([[0.0, 0.5], [0.2, 0.1]])
 X3 = np.random.default_rng(0).standard_normal((3, 8))
+P3 = np.array([[0.0, 0.0], [30.0, 0.0], [0.0, 900.0]])
+R3 = np.array([[1.0, 0.3, 0.1], [0.3, 1.0, 0.2], [0.1, 0.2, 1.0]])
 X50 = np.random.default_rng(1).standard_normal((50, 60))
 NETWORK = LinearNetwork(A2)
 FOUND = timescales.pc_autocorrelations(X50, 0.1, max_lag=0.5, rng=0)
@@ -390,10 +403,103 @@ CASES = {
         {"F": bad_matrix(square=False), "dt": dt, "decay": bad_real(0, low_itself=False)},
     ),
     "snr": Case(shared_variance.snr, {"X": X3}, {"X": bad_matrix(square=False)}),
+    "SymmetricModes": Case(
+        memory.SymmetricModes,
+        {"eigenvalues": [0.5, -1.0], "tau": 0.02},
+        {"eigenvalues": st.one_of(bad_vector, st.sampled_from([[1.0], [0.5, 1.5]])),
+         "tau": bad_real(0, low_itself=False)},
+    ),
+    "EchoStateNetwork": Case(
+        memory.EchoStateNetwork,
+        {"A": A2, "tau": 0.02, "gain": 1.4},
+        {"A": st.one_of(bad_matrix(square=True), sparse), "tau": bad_real(0.002),
+         "gain": bad_real(0)},
+    ),
+    "readout_accuracy": Case(
+        memory.readout_accuracy,
+        {"network": NETWORK, "delay": 0.12, "task": "zero_shot", "inputs": "eigenvectors",
+         "time_independent": True, "n_features": 2, "n_trials": 4, "amplitude": 2.5,
+         "noise": 1.0, "penalty": 10.0, "standardize": True, "nearest": "cosine", "rng": 0},
+        {"network": st.sampled_from([None, 3, "abc", A2.tolist(), LinearNetwork, {}]),
+         "delay": st.one_of(bad_real(0.12, 100).filter(lambda t: not isinstance(t, list)),
+                            bad_vector.filter(lambda t: not isinstance(t, float)),
+                            st.sampled_from([[0.11], [0.2, 100.5]])),
+         "task": bad_option, "inputs": bad_option, "time_independent": bad_boolean,
+         "n_features": bad_integer(1, 2), "n_trials": bad_integer(2),
+         "amplitude": bad_real(0), "noise": bad_real(0, low_itself=False),
+         "penalty": bad_real(0, low_itself=False), "standardize": bad_boolean,
+         "nearest": bad_option, "rng": bad_rng},
+    ),
     "alternating_blocks": Case(
         shared_variance.alternating_blocks,
         {"n_times": 8, "n_blocks": 2},
         {"n_times": bad_integer(2), "n_blocks": bad_integer(2, 8)},
+    ),
+    "sparse": Case(
+        connectivity.sparse,
+        {"n": 5, "p": 0.5, "dtype": "float32", "rng": 0},
+        {"n": bad_integer(2), "p": bad_probability, "dtype": bad_dtype, "rng": bad_rng},
+    ),
+    "clustered": Case(
+        connectivity.clustered,
+        {"n": 5, "cluster_size": 2, "p_local": 0.5, "p_global": 0.1, "dtype": float, "rng": 0},
+        {"n": bad_integer(2), "cluster_size": bad_integer(1, 5), "p_local": bad_probability,
+         "p_global": bad_probability_or_0, "dtype": bad_dtype, "rng": bad_rng},
+    ),
+    "spatial": Case(
+        connectivity.spatial,
+        {"n": 5, "length": 100.0, "size": 500, "p_local": 0.5, "p_global": 0, "dtype": "float64",
+         "rng": 0},
+        {"n": bad_integer(2), "length": bad_real(0, low_itself=False),
+         "size": bad_real(0, low_itself=False), "p_local": bad_probability,
+         "p_global": bad_probability_or_0, "dtype": bad_dtype, "rng": bad_rng},
+    ),
+    "cell_types": Case(
+        connectivity.cell_types,
+        {"n": 5, "p": 0.5, "fraction_excitatory": 0.8, "rng": 0},
+        {"n": bad_integer(3), "p": bad_probability, "fraction_excitatory": bad_probability,
+         "rng": bad_rng},
+    ),
+    "low_rank": Case(
+        connectivity.low_rank,
+        {"A": A2, "strengths": [1.0, -2.0], "rng": 0},
+        {"A": st.one_of(bad_matrix(square=True), sparse),
+         "strengths": st.one_of(bad_vector.filter(lambda v: not isinstance(v, float)),
+                                st.just([1, 2, 3])),
+         "rng": bad_rng},
+    ),
+    "strong_pairs": Case(
+        connectivity.strong_pairs,
+        {"correlation": R3, "fraction": 0.5, "positions": P3, "min_distance": 20.0,
+         "size": 8000.0},
+        {"correlation": st.one_of(bad_matrix(square=True), sparse, st.just([[1.0]])),
+         "fraction": bad_real(0, 1, low_itself=False), "positions": bad_positions,
+         "min_distance": st.one_of(bad_real(0), st.floats(901, 1e9)), "size": bad_torus},
+    ),
+    "mean_by_distance": Case(
+        connectivity.mean_by_distance,
+        {"pairs": R3, "positions": P3, "width": 100.0, "n_bins": 5, "min_distance": 20.0,
+         "size": None},
+        {"pairs": st.one_of(bad_matrix(square=True), sparse, st.just([[1.0]])),
+         "positions": bad_positions, "width": bad_real(0, low_itself=False),
+         "n_bins": bad_integer(5), "min_distance": bad_real(0), "size": bad_torus},
+    ),
+    "strong_pair_odds": Case(
+        connectivity.strong_pair_odds,
+        {"strong": R3 > 0.25, "positions": P3, "width": 100.0, "n_bins": 5, "min_distance": 20.0,
+         "size": 8000.0},
+        {"strong": st.one_of(bad_matrix(square=True), sparse, st.just([[True]]), st.just(R3),
+                             st.just(R3 > 2), st.just(R3 > 0)),
+         "positions": bad_positions, "width": bad_real(0, low_itself=False),
+         "n_bins": bad_integer(5), "min_distance": bad_real(0), "size": bad_torus},
+    ),
+    "mode_spread": Case(
+        connectivity.mode_spread,
+        {"vectors": R3, "positions": P3, "length": 250.0, "size": 8000.0},
+        {"vectors": st.one_of(bad_vector.filter(lambda v: v is None or repr(v) != "[[1.0, 2.0]]"),
+                              spoiled(matrices(3, 3)), st.just(np.zeros((3, 2)))),
+         "positions": bad_positions, "length": bad_real(0, low_itself=False),
+         "size": bad_torus},
     ),
 }  # fmt: skip
 
@@ -421,13 +527,16 @@ def test_every_public_function_is_here():
             recordings,
             timescales,
             shared_variance,
+            connectivity,
+            memory,
         )
         for name, thing in vars(module).items()
         if inspect.isroutine(thing) or inspect.isclass(thing)
         if thing.__module__ == module.__name__ and not name.startswith("_")
     }
     # PowerLaw is a result, its method is here; fetch, which asks a server, is in test_fetch.py
-    assert public - {"PowerLaw", "PCAutocorrelations", "TwoPhoton", "fetch"} <= set(CASES)
+    results = {"PowerLaw", "PCAutocorrelations", "TwoPhoton", "Connectivity", "ByDistance"}
+    assert public - results - {"fetch"} <= set(CASES)
     methods = {name for name, _ in inspect.getmembers(LinearNetwork, inspect.isfunction)}
     without_arguments = {"covariance", "covariance_eigenvalues"}
     assert {m for m in methods if not m.startswith("_")} - without_arguments <= set(CASES)
@@ -546,6 +655,35 @@ ARRAY_CALLS = {
     ),
     "deconvolve": (lambda X: shared_variance.deconvolve(X, 0.1), "activity"),
     "snr": (shared_variance.snr, "longer"),
+    "low_rank": (lambda A: connectivity.low_rank(A, 1.0, rng=0), "matrix"),
+    "strong_pairs": (lambda A: connectivity.strong_pairs(A, fraction=1.0), "large"),
+    "strong_pairs, far": (
+        lambda x: connectivity.strong_pairs(
+            np.eye(len(x)), positions=x, fraction=1.0, min_distance=0
+        ), "activity of two",
+    ),
+    "mean_by_distance": (
+        lambda A: np.nan_to_num(
+            connectivity.mean_by_distance(A, A, width=2000.0, min_distance=0).values
+        ), "large",
+    ),
+    "strong_pair_odds": (
+        lambda x: np.nan_to_num(connectivity.strong_pair_odds(
+            np.tri(len(x), dtype=bool), x, min_distance=0
+        ).values, posinf=-1.0), "activity of two",
+    ),
+    "mode_spread": (
+        lambda x: connectivity.mode_spread(np.eye(len(x)), x), "activity of two",
+    ),
+    "mode_spread, modes": (
+        lambda X: connectivity.mode_spread(X, np.arange(len(X))[:, None]), "longer",
+    ),
+    "SymmetricModes": (lambda v: memory.SymmetricModes(v).eigenvalues, "negative"),
+    "readout_accuracy": (
+        lambda A: memory.readout_accuracy(
+            LinearNetwork(A), delay=0.1, n_features=2, n_trials=3, rng=0
+        ), "stable",
+    ),
 }  # fmt: skip
 
 
@@ -557,6 +695,12 @@ float_types = st.sampled_from([np.float32, np.float64])
 KINDS = {
     "numbers": hnp.arrays(float, st.integers(1, 9), elements=st.floats(0, 1)),
     "matrix": float_types.flatmap(lambda dtype: matrices(dtype=dtype)),
+    "large": float_types.flatmap(lambda dtype: matrices(min_n=2, dtype=dtype)),
+    "activity of two": st.integers(0, 10**6).flatmap(
+        lambda seed: st.tuples(st.integers(2, 6), st.integers(1, 3), float_types).map(
+            lambda t: np.random.default_rng(seed).standard_normal(t[:2]).astype(t[2])
+        )
+    ),
     "positive": matrices().map(lambda A: A + (1 + abs(A).sum()) * np.eye(len(A))),
     "stable": float_types.flatmap(lambda dtype: matrices(dtype=dtype).map(stabilise)),
     # strong inhibition is stable too, but not in Euler steps of a tenth of tau
@@ -568,6 +712,7 @@ KINDS = {
         )
     ),
     "variances": hnp.arrays(float, st.integers(5, 20), elements=st.floats(0.01, 100)),
+    "negative": hnp.arrays(float, st.integers(1, 20), elements=st.floats(-100, 0.99)),
     "longer": st.integers(0, 10**6).flatmap(
         lambda seed: st.tuples(st.integers(2, 6), st.integers(8, 20), float_types).map(
             lambda t: np.random.default_rng(seed).standard_normal(t[:2]).astype(t[2])

@@ -497,6 +497,55 @@ def autocorrelations(
     return ax
 
 
+def spread(x, samples, *, kind="data", style="-", label=None, ax=None):
+    """Mean of several samples as a line, with a band of one standard deviation to either side.
+
+    Parameters
+    ----------
+    x : array_like, shape (k,)
+        Positions on the x axis.
+    samples : array_like, shape (n_samples, k)
+        One sample per row; a single row gets no band.
+    kind : str, default "data"
+        A key of `COLORS`.
+    style : str, default "-"
+        Line style of matplotlib.
+    label : str, optional
+        Entry in the legend.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match or `kind` is unknown.
+
+    Examples
+    --------
+    >>> ax = spread([0.1, 1.0], [[0.9, 0.5], [0.7, 0.3]])
+    >>> ax.get_lines()[0].get_ydata()
+    array([0.8, 0.4])
+    >>> plt.close(ax.figure)
+    """
+    x = _checks.real_array(x, "x", ndim=1)
+    samples = _checks.real_array(samples, "samples", ndim=2)
+    if samples.shape[1] != len(x):
+        raise ValueError(
+            f"samples has shape {samples.shape}: pass one column for each of {len(x)} values of x"
+        )
+    ax = _axes(ax)
+    mean = samples.mean(axis=0)
+    ax.plot(x, mean, style, color=_color(kind), lw=2, label=label)
+    if len(samples) > 1:
+        sd = samples.std(axis=0, ddof=1)
+        ax.fill_between(x, mean - sd, mean + sd, color=COLORS[kind], alpha=0.25, lw=0)
+    return ax
+
+
 def multipliers(
     values, *, kind="non-symmetric", floor=None, marker=".", label=None, legend=True, ax=None
 ):

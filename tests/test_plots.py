@@ -262,3 +262,23 @@ def test_autocorrelations_refuse_bad_input(changes, message):
     good = {"lags": [0.0, 0.1], "correlation": np.ones((2, 2)), "ranks": (1, 2)}
     with pytest.raises((ValueError, TypeError), match=message):
         plots.autocorrelations(**good | changes)
+
+
+def test_spread_is_the_mean_and_one_standard_deviation(ax):
+    samples = [[0.9, 0.5, 0.2], [0.7, 0.3, 0.2]]
+    plots.spread([0.1, 0.2, 0.4], samples, kind="echo-state", style=":", label="five", ax=ax)
+    (line,), (band,) = ax.get_lines(), ax.collections
+    np.testing.assert_allclose(line.get_ydata(), [0.8, 0.4, 0.2])
+    assert to_hex(line.get_color()) == plots.COLORS["echo-state"].lower()
+    assert line.get_linestyle() == ":" and line.get_label() == "five"
+    corners = band.get_paths()[0].vertices
+    sd = 0.1 * np.sqrt(2)
+    assert corners[:, 1].max() == pytest.approx(0.8 + sd)
+    at_end = corners[corners[:, 0] == 0.4, 1]  # equal samples: no width
+    np.testing.assert_allclose(at_end, 0.2)
+    alone = plots.spread([0.1, 0.2], [[0.9, 0.5]])
+    assert len(alone.get_lines()) == 1 and not alone.collections
+    with pytest.raises(ValueError, match=r"^samples has shape \(1, 2\): .* each of 3 values"):
+        plots.spread([1, 2, 3], [[0.9, 0.5]])
+    with pytest.raises(ValueError, match="^kind is 'blue'"):
+        plots.spread([1, 2], [[0.9, 0.5]], kind="blue")

@@ -59,7 +59,7 @@ def build():
             log.write(line)
             line = re.sub(r"\x1b\[[0-9;]*m", "", line.rstrip())
             clock = f"[{time.monotonic() - start:4.0f} s]"
-            name = re.search(r"([\w-]+)\.ipynb: (Executing|Executed|Using cached)", line)
+            name = re.search(r"([\w-]+)\.(?:ipynb|md): (Executing|Executed|Using cached)", line)
             if name and name[2] == "Executing":
                 print(f"{clock} running {name[1]} ...", flush=True)
             elif name and name[2] == "Executed":

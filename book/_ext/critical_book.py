@@ -49,6 +49,13 @@ def tidy_page(app, pagename, templatename, context, doctree):
             for file in context[kind]
             if "thebe" not in f"{file}{getattr(file, 'attributes', '')}".lower()
         ]
+    # A notebook that is kept as text opens neither in Colab nor, as a notebook, on Binder.
+    if (context.get("page_source_suffix") or "") == ".md":
+        context["header_buttons"] = [
+            button
+            for button in context.get("header_buttons") or []
+            if button.get("label") != "launch-buttons"
+        ]
     body = context.get("body") or ""
     body = re.sub(r'\s*<script type="text/x-thebe-config">.*?</script>', "", body, flags=re.DOTALL)
     body = re.sub(r"\s*<script>kernelName = .*?</script>", "", body)

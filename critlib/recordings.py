@@ -224,8 +224,7 @@ def fetch(name, *, confirm=None, cache=None, timeout=30.0):
     Notes
     -----
     `PUBLIC` holds what is known about each file, by name. Licences and citations are shown before
-    the download. Facemap is CC BY-NC; those of the other
-    two are not stated where they lie.
+    the download. Facemap is CC BY-NC; those of the other two are not stated where they lie.
 
     Examples
     --------

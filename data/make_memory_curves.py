@@ -6,11 +6,11 @@ Takes about 40 minutes on one core and 2 GB of memory. What is already in FILE i
 that was interrupted goes on where it stopped. See README.md for what is in the file.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
+from resumable import load, save
 from tqdm import tqdm
 
 from critlib import dynamics, ensembles, memory, normalization
@@ -97,21 +97,11 @@ def compute(which, how, *, made=None, n_trials=1000):
     return memory.readout_accuracy(made, **how, n_trials=n_trials, rng=rng)
 
 
-def save(path, rows):
-    """Write all rows at once, or nothing."""
-    partial = path.with_name(path.name + ".part")
-    with open(partial, "wb") as file:
-        np.savez(file, **dict(sorted(rows.items())))
-    os.replace(partial, path)
-
-
 def main(path, *, n_trials=1000, **sizes):
     """Compute what `path` does not hold yet."""
     path = Path(path)
     rows = {f"delays_{name}": np.array(delays) for name, delays in DELAYS.items()}
-    if path.exists():
-        with np.load(path) as there:
-            rows |= dict(there)
+    rows |= load(path)
     todo = {name: job for name, job in plan(**sizes).items() if name not in rows}
     made_for = None
     for name, (which, how) in tqdm(todo.items(), unit="row", desc="memory curves"):

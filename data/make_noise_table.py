@@ -6,11 +6,11 @@ Takes about an hour on one core and 4 GB of memory. What is already in FILE is k
 was interrupted goes on where it stopped. See README.md for what is in the file.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
+from resumable import load, save
 from tqdm import tqdm
 
 from critlib import dynamics, ensembles, normalization, shared_variance, spectra
@@ -115,14 +115,6 @@ def size_rows(n, have=()):
         yield f"endless_{n}", np.linalg.svd(C[halves][:, ~halves], compute_uv=False)
 
 
-def save(path, rows):
-    """Write all rows at once, or nothing."""
-    partial = path.with_name(path.name + ".part")
-    with open(partial, "wb") as file:
-        np.savez(file, **dict(sorted(rows.items())))
-    os.replace(partial, path)
-
-
 def main(
     path,
     *,
@@ -135,10 +127,7 @@ def main(
 ):
     """Compute what `path` does not hold yet."""
     path = Path(path)
-    rows = {}
-    if path.exists():
-        with np.load(path) as there:
-            rows = dict(there)
+    rows = load(path)
     jobs = [table_rows(n, minutes, seed, rows) for seed in range(n_seeds)]
     jobs += [grid_rows(n, grid_minutes, seed, rows) for seed in range(n_grid_seeds)]
     jobs += [size_rows(size, rows) for size in sizes]

@@ -7,12 +7,12 @@ in FILE is kept, so a run that was interrupted goes on where it stopped. All con
 0 come first, then all with seed 1, and so on. See README.md for what is in the file.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import scipy.linalg
+from resumable import load, save
 from scipy.sparse.linalg import eigsh
 from tqdm import tqdm
 
@@ -84,21 +84,10 @@ def exponent(variances):
     return spectra.fit_power_law(variances, ranks=spectra.default_ranks(len(variances))).exponent
 
 
-def save(path, rows):
-    """Write all rows at once, or nothing."""
-    partial = path.with_name(path.name + ".part")
-    with open(partial, "wb") as file:
-        np.savez(file, **dict(sorted(rows.items())))
-    os.replace(partial, path)
-
-
 def main(path, *, n=10_000, kept=500, n_seeds=3, conditions=CONDITIONS):
     """Compute what `path` does not hold yet."""
     path = Path(path)
-    rows = {}
-    if path.exists():
-        with np.load(path) as there:
-            rows = dict(there)
+    rows = load(path)
     names = [(f"{kind}_{k}_{s}", kind, k, s) for s in range(n_seeds) for kind, k in conditions]
     missing = [job for job in names if job[0] not in rows]
     with tqdm(total=len(names), initial=len(names) - len(missing), unit="network") as bar:

@@ -73,6 +73,8 @@ def test_shuffling_flattens_cortex_but_not_ca1():
 
 
 def load(name):
+    if str(DATA) not in sys.path:  # where a script finds what stands beside it
+        sys.path.append(str(DATA))
     spec = importlib.util.spec_from_file_location(name, DATA / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -71,18 +71,18 @@ def test_no_more_values_than_the_data_can_have():
     assert len(shared_variance.svca2(X, rng=0, n_components=3)) == 3
 
 
-def test_leading_values_are_right_to_a_tenth_of_a_percent():
-    """The tolerance stated in the docstring, on a spectrum that falls slowly and on a flat one."""
+def test_leading_values_are_as_right_as_they_say():
+    """The errors stated in the docstring, on a spectrum that falls slowly and on a flat one."""
     rng = np.random.default_rng(0)
     A = normalization.critically_normalize(ensembles.random_connectivity(600, rng=rng))
     X = dynamics.LinearNetwork(A).simulate(100, 0.046, rng=rng)
-    for data in (X, rng.standard_normal((600, 2_000))):
+    for data, error in ((X, 1e-3), (rng.standard_normal((600, 2_000)), 1e-2)):
         halves = np.arange(600) < 300
         every = shared_variance.svca2(data, halves=halves)
-        some = shared_variance.svca2(data, halves=halves, n_components=30, rng=1)
-        # each step changes values by less than 0.1%; what many steps could add is of that order
-        np.testing.assert_allclose(some, every[:30], rtol=5e-3)
-        assert np.all(some <= every[:30] * (1 + 1e-6))  # a subspace cannot hold more
+        some = shared_variance.svca2(data, halves=halves, n_components=14, rng=1)
+        assert not np.array_equal(some, every[:14])  # it was the iteration
+        np.testing.assert_allclose(some, every[:14], rtol=error)
+        assert np.all(some <= every[:14] * (1 + 1e-6))  # a subspace cannot hold more
 
 
 def test_leading_vectors_are_singular_vectors():
@@ -97,8 +97,8 @@ def test_leading_vectors_are_singular_vectors():
 def test_what_does_not_settle_is_done_in_full(monkeypatch):
     monkeypatch.setattr(shared_variance, "_TOLERANCE", -1.0)
     X = planted(n_times=300)
-    some = shared_variance.svca2(X, halves=HALVES, n_components=3, rng=0)
-    np.testing.assert_allclose(some, shared_variance.svca2(X, halves=HALVES)[:3])
+    some = shared_variance.svca2(X, halves=HALVES, n_components=1, rng=0)
+    np.testing.assert_allclose(some, shared_variance.svca2(X, halves=HALVES)[:1])
 
 
 # --- svca ----------------------------------------------------------------------------------------

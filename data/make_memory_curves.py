@@ -77,6 +77,7 @@ def plan(n=2000, large=10_000, n_seeds=5, n_varied=3, n_large=2, n_echo=1):
     for kind in ("symmetric", "rotating"):
         for seed in range(n_seeds):
             calls = [*curves(kind), *(variants() if seed < n_varied else ())]
+            calls += [("matched", None)] if kind == "rotating" else []
             jobs.append((kind, n, 0.998, seed, calls))
     jobs += [("symmetric", n, 0.99, seed, curves("symmetric")) for seed in range(n_seeds)]
     echo = [curves("echo", *([] if seed < n_echo else [["zero_shot"], ["fixed"]]))
@@ -92,9 +93,37 @@ def plan(n=2000, large=10_000, n_seeds=5, n_varied=3, n_large=2, n_echo=1):
 
 def compute(which, how, *, made=None, n_trials=1000):
     """One row; the same seed for all networks, so that they are asked to remember the same."""
-    rng = np.random.default_rng([which[-1], 1])
     made = made or network(*which)
+    if how is None:
+        return matched(which, made, n_trials)
+    rng = np.random.default_rng([which[-1], 1])
     return memory.readout_accuracy(made, **how, n_trials=n_trials, rng=rng)
+
+
+def matched(which, rotating, n_trials):
+    """Compare at equal fixed-delay accuracy: weaker inputs for the network that is better there.
+
+    Returns the amplitude with which the rotating network recognises as much as the symmetric one
+    of the same seed at a fixed delay of 0.5 s, its accuracy at fixed delays of 0.4 and 0.5 s, and
+    at random delays up to 0.5 and 1 s.
+    """
+
+    def accuracy(made, amplitude, delay, when="fixed"):
+        how = {"amplitude": amplitude, "delay": delay, "time_independent": when == "random"}
+        return compute(which, how, made=made, n_trials=n_trials)
+
+    wanted = accuracy(network("symmetric", *which[1:]), 2.5, 0.5)
+    low, high = 0.5, 5.0
+    for _ in range(10):
+        middle = np.sqrt(low * high)
+        low, high = (middle, high) if accuracy(rotating, middle, 0.5) < wanted else (low, middle)
+    return np.concatenate(
+        [
+            [middle],
+            accuracy(rotating, middle, (0.4, 0.5)),
+            accuracy(rotating, middle, (0.5, 1.0), "random"),
+        ]
+    )
 
 
 def main(path, *, n_trials=1000, **sizes):

@@ -248,11 +248,12 @@ def test_memory_curves_hold_every_row_that_the_script_would_make(curves_script):
             np.testing.assert_array_equal(row, curves_script.DELAYS[name.removeprefix("delays_")])
             continue
         how = "echo" if name.startswith("echo") else "linear"
-        length = 2
-        if "sensitivity" not in name:
+        length = 5 if "matched" in name else 2
+        if "sensitivity" not in name and "matched" not in name:
             length = len(rows[f"delays_{how}_{'random' if 'random' in name else 'fixed'}"])
         assert row.shape == (length,) and row.dtype == np.float32, name
-        assert np.all((row >= 0) & (row <= 1))
+        accuracies = row[1:] if "matched" in name else row
+        assert np.all((accuracies >= 0) & (accuracies <= 1)), name
     digest = hashlib.sha256((DATA / "memory_curves.npz").read_bytes()).hexdigest()
     assert f"| `memory_curves.npz` | `{digest}` |" in SHEET
     assert (DATA / "memory_curves.npz").stat().st_size < 2e5
@@ -265,6 +266,16 @@ def test_cheap_rows_of_the_memory_curves_are_made_again(curves_script):
         made = curves_script.compute(*curves_script.plan()[name])
         # rounding may decide a few close calls among 1,000 trials
         np.testing.assert_allclose(rows[name], made, rtol=0, atol=0.004)
+
+
+def test_matched_networks_recognise_the_same_at_a_fixed_delay(curves_script):
+    rows = read(DATA / "memory_curves.npz")
+    delays = list(curves_script.DELAYS["linear_fixed"])
+    for seed in range(5):
+        row = rows[f"rotating_2000_0.998_matched_{seed}"]
+        fixed = rows[f"symmetric_2000_0.998_zero_shot_fixed_{seed}"][delays.index(0.5)]
+        # 1,000 trials each, noise of their own
+        assert abs(row[2] - fixed) < 4 * np.sqrt(2 * fixed * (1 - fixed) / 1000), seed
 
 
 def test_memory_curves_go_on_where_they_stopped(curves_script, tmp_path):

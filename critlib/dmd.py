@@ -180,8 +180,9 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
         Activity; each neuron is z-scored. A memory map is read piece by piece.
     dt : float
         Bin width in seconds, greater than 0.
-    lag : float, default 0.23
-        Seconds, rounded to a whole number of bins, at least one.
+    lag : float or array_like of shape (n_lags,), default 0.23
+        Seconds, rounded to a whole number of bins, at least one. Covariances at several lags are
+        taken together, so that fast and slow rotations are both seen.
     halves : array_like of bool, shape (n_neurons,), optional
         True for the neurons of one half, such as `shared_variance.checkerboard` gives; a random
         half unless given.
@@ -190,7 +191,7 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
         neurons, at most 20. The slowest few need not rotate even where most others do.
     n_blocks : int, default 10
         Time is cut into this many blocks, at least 2, that make two sets by turns; blocks have to
-        be longer than `lag`.
+        be longer than each lag.
     rng : None, int or numpy.random.Generator
         Source of randomness.
 
@@ -198,7 +199,7 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
     -------
     float
         From 0 to 1, up to sampling error, so that it can be slightly negative; nan if the halves
-        share nothing at this lag.
+        share nothing at these lags.
 
     Raises
     ------
@@ -212,9 +213,9 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
     With views a and b of the components through the two halves, each divided by its shared s.d.,
     E and D are sum and difference of the covariances of ``a(t + lag), b(t)`` and of
     ``a(t), b(t + lag)``. The result is ``<D, D'> / (<D, D'> + <E, E'>)``, where the two factors of
-    a product of matrices, summed entry by entry, come from different times: so sampling error
-    adds nothing on average. Components that are noise add an error of about their number divided
-    by that of neurons. It means nothing where the halves share no more than they do after
+    a product of matrices, summed over entries and lags, come from different times: so sampling
+    error adds nothing on average. Components that are noise add an error of about their number
+    divided by that of neurons. It means nothing where the halves share no more than they do after
     `spectra.shuffle_in_time`.
 
     Examples
@@ -226,12 +227,68 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
     >>> abs(round(time_asymmetry(X, 0.1, lag=0.2, rng=0), 1))  # sin(72 degrees)^2
     0.9
     """
+    return _asymmetry(*_lagged(X, dt, lag, halves, n_components, n_blocks, 2, rng))
+
+
+def asymmetry_error(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=20, rng=None):
+    r"""Standard error of `time_asymmetry`.
+
+    Parameters
+    ----------
+    X, dt, lag, halves, n_components
+        As for `time_asymmetry`.
+    n_blocks : int, default 20
+        Number of blocks of time, at least 4. A block should be longer than activity remembers.
+    rng : None, int or numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    float
+        How far the fraction would scatter over recordings of this length from the same neurons;
+        nan if the fraction is.
+
+    Raises
+    ------
+    ValueError
+        As for `time_asymmetry`.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Jackknife over the blocks, as in `shared_variance.exponent_error`. Without each block in turn,
+    components are found again among the combinations of those of the whole recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t, rng = np.arange(2_000), np.random.default_rng(0)
+    >>> wave = np.cos(0.2 * np.pi * t - 2 * np.pi * rng.random((60, 1)))
+    >>> X = wave + rng.standard_normal(wave.shape)
+    >>> asymmetry_error(X, 0.1, lag=0.2, rng=0) < 0.05
+    True
+    """
+    blocks = _lagged(X, dt, lag, halves, n_components, n_blocks, 4, rng)
+    n_blocks = len(blocks[1])
+    without = [_asymmetry(*blocks, keep=np.arange(n_blocks) != one) for one in range(n_blocks)]
+    return float(np.std(without) * np.sqrt(n_blocks - 1))
+
+
+def _lagged(X, dt, lag, halves, n_components, n_blocks, fewest, rng):
+    """Sums over pairs of times in each block: ``a(t + lag), b(t)``, then ``a(t), b(t + lag)``.
+
+    Shape (2, n_blocks, n_lags, k, k); the sums without lag, (n_blocks, k, k); the numbers of pairs,
+    (n_blocks, 1 + n_lags), without lag first.
+    """
     X = _checks.activity(X, min_times=6)
     dt = _checks.real(dt, "dt", low=0, open_low=True)
-    lag = _checks.real(lag, "lag", low=0, open_low=True)
+    lags = _checks.real_array(lag, "lag", ndim=1).tolist() if np.iterable(lag) else [lag]
+    lags = [_checks.real(one, "lag", low=0, open_low=True) for one in lags]
     n_times = X.shape[1]
-    n_blocks = _checks.integer(n_blocks, "n_blocks", low=2, high=n_times // 2)
-    step = _bins(lag, dt, n_times // n_blocks - 1, f"one of {n_blocks} blocks of the recording")
+    n_blocks = _checks.integer(n_blocks, "n_blocks", low=fewest, high=max(fewest, n_times // 2))
+    where = f"one of {n_blocks} blocks of the recording"
+    steps = [_bins(one, dt, n_times // n_blocks - 1, where) for one in lags]
     rng = _checks.rng_from(rng)
     halves = _halves(halves, len(X), rng)
     first, second = np.flatnonzero(halves), np.flatnonzero(~halves)
@@ -243,16 +300,37 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
     some = shared > np.sqrt(np.finfo(X.dtype).eps) * shared[0]  # the rest is rounding
     scale = np.sqrt(shared[some].astype(float))[:, None]
     a, b = (Z.project(W[:, some], h) / scale for W, h in ((U, first), (V, second)))
-    even, odd = [], []
-    for blocks in alternating_blocks(n_times, n_blocks):
-        now, later = (
-            np.concatenate([np.arange(s.start + shift, s.stop - step + shift) for s in blocks])
-            for shift in (0, step)
-        )
-        ahead, behind = a[:, later] @ b[:, now].T, a[:, now] @ b[:, later].T
-        even.append((ahead + behind) / len(now))
-        odd.append((ahead - behind) / len(now))
-    even, odd = np.sum(even[0] * even[1]), np.sum(odd[0] * odd[1])
+    blocks = sorted(sum(alternating_blocks(n_times, n_blocks), []), key=lambda block: block.start)
+    sums = np.empty((2, n_blocks, len(steps), len(a), len(a)))
+    for i, block in enumerate(blocks):
+        for j, step in enumerate(steps):
+            now = slice(block.start, block.stop - step)
+            later = slice(block.start + step, block.stop)
+            sums[:, i, j] = a[:, later] @ b[:, now].T, a[:, now] @ b[:, later].T
+    at_once = np.array([a[:, block] @ b[:, block].T for block in blocks])
+    pairs = np.array(
+        [[block.stop - block.start - step for step in (0, *steps)] for block in blocks]
+    )
+    return sums, at_once, pairs
+
+
+def _asymmetry(sums, at_once, pairs, keep=None):
+    """The fraction, from alternate blocks; if only some are kept, with their own components."""
+    keep = np.full(len(at_once), True) if keep is None else keep
+    parity = np.arange(len(at_once)) % 2
+    # averages, one set of times after the other: (2 sets, 2 directions, n_lags, k, k)
+    both = np.array(
+        [
+            sums[:, some].sum(axis=1) / pairs[some, 1:].sum(axis=0)[:, None, None]
+            for some in (keep & (parity == one) for one in (0, 1))
+        ]
+    )
+    if not keep.all():
+        U, shared, Vt = np.linalg.svd(at_once[keep].sum(axis=0) / pairs[keep, 0].sum())
+        scale = np.sqrt(shared)
+        both = (U / scale).T @ both @ (Vt.T / scale)
+    ahead, behind = both[:, 0], both[:, 1]
+    even, odd = (np.sum(np.prod(M, axis=0)) for M in (ahead + behind, ahead - behind))
     return float(odd / (odd + even)) if odd + even > 0 else np.nan
 
 

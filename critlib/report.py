@@ -37,16 +37,47 @@ NETWORKS = {
 }
 _FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 1)
 _MIN_NEURONS, _MIN_BINS = 44, 200
-# With fewer components above the noise, the absence of rotation says nothing.
-_MIN_SHARED = 10
+# Limits of the fraction of lagged covariance that rotation makes: above the first, by two standard
+# errors, there is rotation; if it cannot be above the second, there is none that counts.
+_ROTATES, _AT_MOST = 0.02, 0.05
+# The few slowest modes of a non-symmetric network may all be real. So with fewer components above
+# the noise, the absence of rotation says nothing, unless the largest is no larger than this many
+# times that of a symmetric network: a single real mode that outlasts pairs has more variance.
+_MIN_SHARED, _MOST_TOP = 5, 2.5
 
 
 @dataclass(frozen=True, eq=False)
-class Measures:
+class Evidence:
+    """The numbers on which a verdict rests.
+
+    Parameters
+    ----------
+    top : float
+        Largest shared variance.
+    n_shared : int
+        How many components share variance at times that were not used to find them.
+    asymmetry : float
+        Fraction of the lagged covariance of leading shared components (at most 20) that would
+        change sign if time ran backwards, at lags of 0.23, 0.46, 0.92 and 1.84 s together; 0 in
+        symmetric networks.
+    asymmetry_error : float
+        Its standard error.
+    """
+
+    top: float
+    n_shared: int
+    asymmetry: float
+    asymmetry_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Measures(Evidence):
     """Everything the report measures in one recording or simulation.
 
     Parameters
     ----------
+    top, n_shared, asymmetry, asymmetry_error
+        As in `Evidence`.
     shared : ndarray, shape (k,)
         Shared variance by SVCA2.
     fit : spectra.PowerLaw
@@ -57,21 +88,16 @@ class Measures:
         Exponent of the ordinary principal components.
     autocorrelations : timescales.PCAutocorrelations
         Of the leading components.
-    n_shared : int
-        How many components share variance at times that were not used to find them.
     timescale : float
-        Typical decay time of the leading five of these, in seconds; inf if beyond the longest lag,
-        nan if there is none.
+        Typical decay time of the leading five components that share variance, in seconds; inf if
+        beyond the longest lag, nan if there is none.
     slope, r : float
         Slope and Pearson's correlation of log autocorrelation at 0.23 s against log rank, over
-        these components; nan if there are fewer than five.
+        all components that do; nan if there are fewer than five.
     eigenvalues : ndarray of complex
         Of the dynamic mode decomposition.
     rotations : ndarray
         Turns per tenfold attenuation.
-    asymmetry : float
-        Fraction of the lagged covariance of leading shared components (at most 20) that would
-        change sign if time ran backwards; 0 in symmetric networks.
     by_neurons, by_duration : tuple of float
         Exponents from an eighth, a quarter, half and all of the neurons, or of the time; nan where
         that leaves too little for a fit.
@@ -84,13 +110,11 @@ class Measures:
     error: float
     direct: float
     autocorrelations: timescales.PCAutocorrelations
-    n_shared: int
     timescale: float
     slope: float
     r: float
     eigenvalues: np.ndarray
     rotations: np.ndarray
-    asymmetry: float
     by_neurons: tuple[float, ...]
     by_duration: tuple[float, ...]
     first_component: np.ndarray
@@ -130,20 +154,10 @@ def measure(X, dt, *, halves=None, ridge=0.01, rng=None):
     >>> measure(X, 0.046, rng=0).n_shared < 5
     True
     """
-    X = _checks.activity(X, min_times=_MIN_BINS)
+    X, dt, halves, rng = _measurable(X, dt, halves, rng)
     n, n_times = X.shape
-    if n < _MIN_NEURONS:
-        raise ValueError(f"X has {n} neurons: the report needs at least {_MIN_NEURONS}")
-    dt = _checks.real(dt, "dt", low=0, open_low=True)
-    rng = _checks.rng_from(rng)
-    if halves is None:
-        halves = rng.permutation(n) < n // 2
-    shared = shared_variance.svca2(X, halves=halves)
-    fit = _fit(shared)
-    lag = max(0.23, dt)
-    max_lag = max(lag, 2 * dt, min(10.0, n_times * dt / 20))
-    found = timescales.pc_autocorrelations(X, dt, max_lag=max_lag, halves=halves, rng=rng)
-    n_shared = timescales.n_trusted(found)
+    shared, found, brief = _evidence(X, dt, halves, rng)
+    fit, n_shared, lag = _fit(shared), brief.n_shared, max(0.23, dt)
     decay = timescales.decay_time(found.lags, found.correlation[: min(n_shared, 5)])
     later = found.correlation[:n_shared, round(lag / dt)]
     rank = np.arange(1, n_shared + 1)
@@ -157,22 +171,94 @@ def measure(X, dt, *, halves=None, ridge=0.01, rng=None):
     neurons = [np.sort(order[: round(part * n)]) for part in _FRACTIONS[:-1]]
     times = [slice(0, round(part * n_times)) for part in _FRACTIONS[:-1]]
     return Measures(
+        **vars(brief),
         shared=shared,
         fit=fit,
         error=shared_variance.exponent_error(X, halves=halves, ranks=fit.ranks),
         direct=_fit(spectra.covariance_spectrum(X)).exponent,
         autocorrelations=found,
-        n_shared=n_shared,
         timescale=float(np.median(decay)) if n_shared else np.nan,
         slope=float(slope),
         r=float(r),
         eigenvalues=fitted.eigenvalues,
         rotations=dmd.rotations_per_tenfold(fitted.eigenvalues),
-        asymmetry=dmd.time_asymmetry(X, dt, lag=lag, halves=halves, rng=rng),
         by_neurons=(*(_part_exponent(X[part], halves[part]) for part in neurons), fit.exponent),
         by_duration=(*(_part_exponent(X[:, part], halves) for part in times), fit.exponent),
         first_component=fitted.components[:, 0],
     )
+
+
+def evidence(X, dt, *, halves=None, rng=None):
+    r"""Measure only what a verdict rests on.
+
+    Parameters
+    ----------
+    X, dt, halves, rng
+        As for `measure`.
+
+    Returns
+    -------
+    Evidence
+
+    Raises
+    ------
+    ValueError
+        As for `measure`.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).standard_normal((100, 1_000))
+    >>> evidence(X, 0.046, rng=0).n_shared < 5
+    True
+    """
+    return _evidence(*_measurable(X, dt, halves, rng))[-1]
+
+
+def simulate_network(kind, n, n_bins, dt, *, rng=None):
+    """Simulate one of the networks that recordings are compared with, without noise.
+
+    Parameters
+    ----------
+    kind : str
+        As for `simulate_like`.
+    n, n_bins : int
+        Number of neurons, at least 2, and of bins.
+    dt : float
+        Bin width in seconds, greater than 0.
+    rng : None, int or numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_bins)
+        Activity of a new random network with tau = 20 ms.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is unknown or a number is out of range.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> simulate_network("non-symmetric", 50, 404, 0.046, rng=0).shape
+    (50, 404)
+    """
+    symmetry, largest = NETWORKS[_checks.one_of(kind, "kind", tuple(NETWORKS))]
+    n_bins = _checks.integer(n_bins, "n_bins", low=1)
+    dt = _checks.real(dt, "dt", low=0, open_low=True)
+    rng = _checks.rng_from(rng)
+    A = ensembles.random_connectivity(n, symmetry=symmetry, rng=rng).astype(np.float32)
+    network = dynamics.LinearNetwork(normalization.critically_normalize(A, target=largest))
+    if symmetry == 1:
+        return network.simulate(n_bins * dt, dt, rng=rng)
+    # a step of ten short runs costs hardly more than one of a single run
+    trials = network.simulate(-(-n_bins // 10) * dt, dt, n_trials=10, rng=rng)
+    return trials.transpose(1, 0, 2).reshape(n, -1)[:, :n_bins]
 
 
 def simulate_like(kind, X, dt, *, rng=None):
@@ -215,25 +301,55 @@ def simulate_like(kind, X, dt, *, rng=None):
     >>> simulate_like("symmetric", X, 0.046, rng=0).shape
     (50, 400)
     """
-    symmetry, largest = NETWORKS[_checks.one_of(kind, "kind", tuple(NETWORKS))]
     X = _checks.activity(X, min_times=20)
-    dt = _checks.real(dt, "dt", low=0, open_low=True)
     rng = _checks.rng_from(rng)
-    n, n_times = X.shape
-    A = ensembles.random_connectivity(n, symmetry=symmetry, rng=rng).astype(np.float32)
-    network = dynamics.LinearNetwork(normalization.critically_normalize(A, target=largest))
-    if symmetry == 1:
-        signal = network.simulate(n_times * dt, dt, rng=rng)
-    else:  # a step of ten short runs costs hardly more than one of a single run
-        length = -(-n_times // 10)
-        trials = network.simulate(length * dt, dt, n_trials=10, rng=rng)
-        signal = trials.transpose(1, 0, 2).reshape(n, -1)[:, :n_times]
-    signal = signal / signal.std(axis=1, keepdims=True)
+    signal = simulate_network(kind, *X.shape, dt, rng=rng)
+    return add_noise_like(signal, X, rng=rng)
+
+
+def add_noise_like(signal, X, *, rng=None):
+    """Add as much white noise to each neuron of a simulation as one of a recording has.
+
+    Parameters
+    ----------
+    signal : array_like, shape (n_neurons, n_timepoints)
+        Simulated activity without noise.
+    X : array_like, shape (n_neurons, n_timepoints)
+        The recording.
+    rng : None, int or numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_neurons, n_timepoints)
+        Sum of signal and noise, of unit variance.
+
+    Raises
+    ------
+    ValueError
+        If `signal` or `X` is malformed, or they differ in shape.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> signal = np.cumsum(rng.standard_normal((50, 400)), axis=1)  # slow
+    >>> noisy = add_noise_like(signal, rng.standard_normal((50, 400)), rng=rng)  # like noise
+    >>> abs(shared_variance.snr(noisy).mean()) < 0.1 < shared_variance.snr(signal).mean()
+    np.True_
+    """
+    signal, X = (_checks.activity(Y, min_times=20) for Y in (signal, X))
+    if signal.shape != X.shape:
+        raise ValueError(f"signal has shape {signal.shape} and X {X.shape}: they must agree")
+    rng = _checks.rng_from(rng)
+    signal = (signal / signal.std(axis=1, keepdims=True)).astype(np.float32)
     wanted = np.nan_to_num(shared_variance.snr(X))
     part = np.clip(wanted / shared_variance.snr(signal), 0.01, 1).astype(np.float32)[:, None]
     signal *= np.sqrt(part)
     for row, noise in zip(signal, np.sqrt(1 - part[:, 0])):
-        row += noise * rng.standard_normal(n_times, dtype=np.float32)
+        row += noise * rng.standard_normal(signal.shape[1], dtype=np.float32)
     return signal
 
 
@@ -403,6 +519,13 @@ def make_report(recording, *, max_neurons=2000, rng=0):
     )
 
 
+_QUESTIONS = (
+    "Do neurons share activity beyond what shuffling in time leaves?",
+    "Is the shared activity that of a network close to instability?",
+    "Are the dynamics those of a symmetric network, without rotation?",
+)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One question to the recording, and what the report answers.
@@ -418,6 +541,72 @@ class Finding:
     reason: str
 
 
+def judge(data, shuffled_top, references):
+    r"""Answer the three questions of a verdict.
+
+    Parameters
+    ----------
+    data : Evidence
+        From a recording.
+    shuffled_top : float
+        Its largest shared variance after shuffling in time.
+    references : dict of str to Evidence
+        From matched simulations, under the names in `NETWORKS`.
+
+    Returns
+    -------
+    shared, critical, symmetric : str
+        "yes", "no" or "cannot tell".
+
+    Notes
+    -----
+    *Shared*: at least one component is told from noise, and the largest has 1.2 times the variance
+    that it has after shuffling.
+
+    *Critical*: the logarithm of the largest variance lies in the third of the way between the
+    networks with largest eigenvalues 0.9 and 0.998 that is closer to the latter; it must not lie
+    in the middle third. The latter is the symmetric one, or whichever critical network has less
+    if there is rotation: how much non-symmetric ones have depends on the draw. If nothing is
+    shared, the answer is no if the critical network would have shown it through as much noise.
+
+    *Symmetric*: `dmd.time_asymmetry` is exactly 0 in symmetric networks. No, if it is above 0.02
+    by two standard errors. Yes, if it is below 0.02 and two standard errors leave it below 0.05.
+    That does not count if fewer than five components are told from noise and the largest has more
+    than 2.5 times the variance of the largest in the symmetric simulation: the slowest modes of
+    a non-symmetric network need not rotate, and one that does not stands out.
+
+    Examples
+    --------
+    >>> references = {
+    ...     "symmetric": Evidence(30.0, 200, 0.0, 0.001),
+    ...     "non-symmetric": Evidence(80.0, 40, 0.4, 0.01),
+    ...     "sub-critical": Evidence(2.0, 300, 0.0, 0.001),
+    ... }
+    >>> judge(Evidence(25.0, 150, 0.003, 0.002), 0.5, references)
+    ('yes', 'yes', 'yes')
+    """
+    sym, non, sub = (references[key] for key in NETWORKS)
+    if not (data.n_shared > 0 and data.top > 1.2 * shuffled_top):
+        visible = sym.n_shared > 0 and sym.top > 1.2 * shuffled_top
+        return "no", "no" if visible else "cannot tell", "cannot tell"
+    symmetric = "cannot tell"
+    if data.asymmetry - 2 * data.asymmetry_error > _ROTATES:
+        symmetric = "no"
+    elif data.asymmetry < _ROTATES and data.asymmetry + 2 * data.asymmetry_error < _AT_MOST:
+        if data.n_shared >= _MIN_SHARED or data.top < _MOST_TOP * sym.top:
+            symmetric = "yes"
+    critical = min(sym, non, key=lambda found: found.top) if symmetric == "no" else sym
+    return "yes", _near(data.top, sub.top, critical.top), symmetric
+
+
+def _near(top, far, near):
+    """Which of two variances is closer, by their ratio."""
+    if not 0 < far < near or not top > 0:
+        return "cannot tell"
+    part = np.log(top / far) / np.log(near / far)
+    return "no" if part < 1 / 3 else "yes" if part > 2 / 3 else "cannot tell"
+
+
 def verdict(report):
     """Say whether activity is shared, near critical, and that of a symmetric network.
 
@@ -428,15 +617,7 @@ def verdict(report):
     Returns
     -------
     list of Finding
-
-    Notes
-    -----
-    Each number is compared with what the same number is in two matched simulations. If it lies in
-    the third of the way that is closer to one of them, that is the answer; in the middle third,
-    and where the simulations themselves do not differ, there is none. For rotation the limits are
-    a sixth and a third of the way, because it is exactly 0 in every symmetric network, while
-    non-symmetric ones scatter (from 0.25 to 0.6 in 17 draws of 300 to 1,000 neurons). That
-    nothing rotates is only said of ten components or more.
+        The answers of `judge`, each with its reason.
 
     Examples
     --------
@@ -446,64 +627,50 @@ def verdict(report):
     >>> [finding.answer for finding in verdict(make_report(Recording(X, dt=0.046)))]
     ['no', 'cannot tell', 'cannot tell']
     """
-    found = report.measures
-    data, sym, non, sub = (found[key] for key in ("recording", *NETWORKS))
-    questions = (
-        "Do neurons share activity beyond what shuffling in time leaves?",
-        "Is the shared activity that of a network close to instability?",
-        "Are the dynamics those of a symmetric network, without rotation?",
-    )
-    top, top_shuffled = data.shared[0], report.shuffled[0]
-    shared = data.n_shared > 0 and top > 1.2 * top_shuffled
-    findings = [
-        Finding(
-            questions[0],
-            "yes" if shared else "no",
-            f"{_count(data.n_shared, 'component')} of {len(data.autocorrelations.variances)} share "
-            f"variance at times that were not used to find them. The largest has {top:.3g}, after "
-            f"shuffling {top_shuffled:.3g}. "
-            f"The exponent is {_number(data.fit.exponent, data.error)}, after shuffling "
-            f"{_number(report.shuffled_exponent, report.shuffled_error)}.",
-        )
+    data, top_shuffled = report.measures["recording"], report.shuffled[0]
+    sym, non, sub = (report.measures[key] for key in NETWORKS)
+    references = {key: report.measures[key] for key in NETWORKS}
+    shared, near, symmetric = judge(data, top_shuffled, references)
+    reasons = [
+        f"{_count(data.n_shared, 'component')} of {len(data.autocorrelations.variances)} share "
+        f"variance at times that were not used to find them. The largest has {data.top:.3g}, "
+        f"after shuffling {top_shuffled:.3g}. "
+        f"The exponent is {_number(data.fit.exponent, data.error)}, after shuffling "
+        f"{_number(report.shuffled_exponent, report.shuffled_error)}."
     ]
-    if not shared:
-        reason = "Without shared activity there is nothing to compare."
-        return findings + [Finding(question, "cannot tell", reason) for question in questions[1:]]
-
-    turning = _position(data.asymmetry, sym.asymmetry, non.asymmetry, limits=(1 / 6, 1 / 3))
-    too_few = turning == "first" and data.n_shared < _MIN_SHARED
-    if too_few:
-        turning = "between"
-    critical = non if turning == "second" else sym
-    near = _position(np.log(top), np.log(sub.shared[0]), np.log(critical.shared[0]))
-    findings.append(
-        Finding(
-            questions[1],
-            {"first": "no", "second": "yes"}.get(near, "cannot tell"),
-            f"The largest component has shared variance {top:.3g}; it is {critical.shared[0]:.3g} "
-            f"in the matched network with largest eigenvalue 0.998, and {sub.shared[0]:.3g} with "
+    if shared == "no":
+        reasons += ["Without shared activity there is nothing to compare."] * 2
+        if near == "no":
+            reasons[1] = (
+                "A symmetric network with largest eigenvalue 0.998 would show through as much "
+                f"noise: {_count(sym.n_shared, 'component')}, the largest {sym.top:.3g}."
+            )
+    else:
+        critical = min(sym, non, key=lambda found: found.top) if symmetric == "no" else sym
+        reasons.append(
+            f"The largest component has shared variance {data.top:.3g}; it is {critical.top:.3g} "
+            f"in the matched network with largest eigenvalue 0.998, and {sub.top:.3g} with "
             f"0.9. Its typical decay time is {_seconds(data)}; there it is {_seconds(critical)} "
-            f"and {_seconds(sub)} (if neurons forget within 20 ms).",
+            f"and {_seconds(sub)} (if neurons forget within 20 ms)."
         )
-    )
-    findings.append(
-        Finding(
-            questions[2],
-            {"first": "yes", "second": "no"}.get(turning, "cannot tell"),
-            f"Of the lagged covariance of the leading components, {_number(data.asymmetry)} would "
-            f"change sign if time ran backwards; {_number(sym.asymmetry)} in the matched symmetric "
-            f"and {_number(non.asymmetry)} in the non-symmetric network. Eigenvalues turn "
-            f"{_turns(data)} times per tenfold attenuation; there {_turns(sym)} and {_turns(non)} "
-            "(median)."
-            + (
-                f" But only {_count(data.n_shared, 'component')} can be told from noise, and the "
-                f"slowest few of a non-symmetric network need not rotate; {_MIN_SHARED} are needed."
-                if too_few
-                else ""
-            ),
+        reason = (
+            "Of the lagged covariance of the leading components, "
+            f"{_number(data.asymmetry, data.asymmetry_error)} would change sign if time ran "
+            f"backwards; {_number(sym.asymmetry, sym.asymmetry_error)} in the matched symmetric "
+            f"and {_number(non.asymmetry, non.asymmetry_error)} in the non-symmetric network. "
+            f"Eigenvalues turn {_turns(data)} times per tenfold attenuation; there {_turns(sym)} "
+            f"and {_turns(non)} (median)."
         )
-    )
-    return findings
+        if symmetric == "cannot tell" and data.n_shared < _MIN_SHARED:
+            reason += (
+                f" Only {_count(data.n_shared, 'component')} can be told from noise, and the "
+                "slowest few of a non-symmetric network need not rotate."
+            )
+        reasons.append(reason)
+    return [
+        Finding(question, answer, reason)
+        for question, answer, reason in zip(_QUESTIONS, (shared, near, symmetric), reasons)
+    ]
 
 
 def caveats(report):
@@ -607,6 +774,40 @@ def write_html(report, path):
 # --- measuring -----------------------------------------------------------------------------------
 
 
+def _measurable(X, dt, halves, rng):
+    X = _checks.activity(X, min_times=_MIN_BINS)
+    if len(X) < _MIN_NEURONS:
+        raise ValueError(f"X has {len(X)} neurons: the report needs at least {_MIN_NEURONS}")
+    dt = _checks.real(dt, "dt", low=0, open_low=True)
+    rng = _checks.rng_from(rng)
+    if halves is None:
+        halves = rng.permutation(len(X)) < len(X) // 2
+    return X, dt, halves, rng
+
+
+def _evidence(X, dt, halves, rng):
+    """Shared variances, autocorrelations, and the Evidence from them."""
+    n_times = X.shape[1]
+    shared = shared_variance.svca2(X, halves=halves)
+    lag = max(0.23, dt)
+    max_lag = max(lag, 2 * dt, min(10.0, n_times * dt / 20))
+    found = timescales.pc_autocorrelations(X, dt, max_lag=max_lag, halves=halves, rng=rng)
+    n_blocks = 20 if n_times >= 20 * (round(lag / dt) + 1) else 4
+    longest = (n_times // n_blocks - 1) * dt
+    lags = [times * lag for times in (1, 2, 4, 8) if times * lag <= longest]
+    how = {"lag": lags, "halves": halves, "n_blocks": n_blocks}
+    return (
+        shared,
+        found,
+        Evidence(
+            top=float(shared[0]),
+            n_shared=timescales.n_trusted(found),
+            asymmetry=dmd.time_asymmetry(X, dt, **how, rng=rng),
+            asymmetry_error=dmd.asymmetry_error(X, dt, **how, rng=rng),
+        ),
+    )
+
+
 def _fit(variances):
     k = int(np.count_nonzero(variances > 0))
     return spectra.fit_power_law(variances[:k], ranks=spectra.default_ranks(k))
@@ -630,14 +831,6 @@ def _halves(positions, n, counts, rng):
         if smaller >= max(_MIN_NEURONS // 2, 0.4 * n):
             return halves, True
     return rng.permutation(n) < n // 2, False
-
-
-def _position(value, first, second, *, limits=(1 / 3, 2 / 3)):
-    """Which of two references a value is closer to: "first", "second" or "between"."""
-    if not np.isfinite([value, first, second]).all() or first == second:
-        return "between"
-    part = (value - first) / (second - first)
-    return "first" if part < limits[0] else "second" if part > limits[1] else "between"
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -671,13 +864,15 @@ def _table(report):
     rows = {
         "Exponent, shared variance (SVCA2)": lambda m: _number(m.fit.exponent, m.error),
         "Exponent, ordinary components": lambda m: _number(m.direct),
-        "Largest shared variance": lambda m: f"{m.shared[0]:.3g}",
+        "Largest shared variance": lambda m: f"{m.top:.3g}",
         "Components told from noise": lambda m: str(m.n_shared),
         "Decay time, leading components": _seconds,
         "Correlation at 0.23 s against rank: r": lambda m: _number(m.r),
         "DMD eigenvalues above 0.25": lambda m: str(int((abs(m.eigenvalues) > 0.25).sum())),
         "Rotations per tenfold attenuation, median": _turns,
-        "Fraction that changes with the direction of time": lambda m: _number(m.asymmetry),
+        "Fraction that changes with the direction of time": lambda m: _number(
+            m.asymmetry, m.asymmetry_error
+        ),
     }
     heads = "".join(f'<th scope="col">{_NAMES[key]}</th>' for key in report.measures)
     body = "".join(

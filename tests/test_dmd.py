@@ -187,33 +187,57 @@ def test_bad_eigenvalues_are_refused(values, arguments, message):
 # --- time asymmetry ------------------------------------------------------------------------------
 
 
-def closed_form_asymmetry(net, dt, step, halves, k):
+def closed_form_asymmetry(net, lags, halves, k):
     """The same fraction for an endless recording."""
-    S, C = net.covariance(), net.autocovariance(dt * step)
+    S = net.covariance()
     sd = np.sqrt(np.diag(S))
-    S, C = S / np.outer(sd, sd), C / np.outer(sd, sd)
-    U, shared, Vt = np.linalg.svd(S[halves][:, ~halves])
+    U, shared, Vt = np.linalg.svd((S / np.outer(sd, sd))[halves][:, ~halves])
     U, V = U[:, :k] / np.sqrt(shared[:k]), Vt[:k].T / np.sqrt(shared[:k])
-    ahead = U.T @ C[halves][:, ~halves] @ V
-    behind = U.T @ C.T[halves][:, ~halves] @ V
-    odd, even = np.sum((ahead - behind) ** 2), np.sum((ahead + behind) ** 2)
+    odd = even = 0
+    for lag in lags:
+        C = net.autocovariance(lag) / np.outer(sd, sd)
+        ahead = U.T @ C[halves][:, ~halves] @ V
+        behind = U.T @ C.T[halves][:, ~halves] @ V
+        odd += np.sum((ahead - behind) ** 2)
+        even += np.sum((ahead + behind) ** 2)
     return odd / (odd + even)
 
 
+@pytest.mark.parametrize("lags", [(0.02,), (0.01, 0.02, 0.05)])
 @pytest.mark.parametrize("symmetry", [1, 0.5, 0])
-def test_asymmetry_is_that_of_the_network(symmetry):
+def test_asymmetry_is_that_of_the_network(symmetry, lags):
     net = network(20, symmetry, 13)
     halves = np.arange(20) % 2 == 0
-    expected = closed_form_asymmetry(net, 0.01, 2, halves, 6)
+    expected = closed_form_asymmetry(net, lags, halves, 6)
+    lag = lags[0] if len(lags) == 1 else lags
     found = []
     for seed in range(6):
         X = net.simulate(400, 0.01, average=False, rng=seed)
-        found.append(dmd.time_asymmetry(X, 0.01, lag=0.02, halves=halves, n_components=6))
+        found.append(dmd.time_asymmetry(X, 0.01, lag=lag, halves=halves, n_components=6))
     # the spread of the draws themselves measures the sampling error of their mean
     error = np.std(found, ddof=1) / np.sqrt(6)
     assert np.mean(found) == pytest.approx(expected, abs=5 * error + 1e-3)
     if symmetry == 1:
         assert expected == pytest.approx(0, abs=1e-20)
+
+
+def test_error_of_asymmetry_is_the_scatter_over_recordings():
+    net = network(60, 0, 20)
+    halves = np.arange(60) % 2 == 0
+    how = {"halves": halves, "lag": (0.23, 0.46), "n_components": 4}
+    values, errors = [], []
+    for seed in range(24):
+        X = net.simulate(230, 0.046, rng=seed)
+        values.append(dmd.time_asymmetry(X, 0.046, **how))
+        errors.append(dmd.asymmetry_error(X, 0.046, **how))
+    # a standard deviation of 24 values is known to 15%; three times that, and the jackknife's own
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values, ddof=1), rel=0.5)
+
+
+def test_error_of_asymmetry_needs_four_blocks():
+    X = np.random.default_rng(0).standard_normal((20, 400))
+    with pytest.raises(ValueError, match="n_blocks is 3"):
+        dmd.asymmetry_error(X, 0.046, n_blocks=3)
 
 
 def test_private_noise_does_not_hide_rotation():
@@ -242,6 +266,9 @@ def test_playing_backwards_changes_nothing_of_asymmetry():
     [
         ({"lag": 0.01}, "less than half a bin"),
         ({"lag": 2.0}, "too long for one of 10 blocks"),
+        ({"lag": [0.1, 2.0]}, "too long for one of 10 blocks"),
+        ({"lag": []}, "lag"),
+        ({"lag": [0.1, -0.1]}, "lag"),
         ({"n_blocks": 1}, "n_blocks is 1"),
         ({"n_components": 99}, "n_components is 99"),
         ({"halves": [True]}, "halves"),

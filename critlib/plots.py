@@ -554,11 +554,11 @@ def multipliers(
     Parameters
     ----------
     values : array_like, shape (k,)
-        Real or complex eigenvalues.
+        Real or complex eigenvalues; more than 100 are drawn as smaller, transparent dots.
     kind : str, default "non-symmetric"
         A key of `COLORS`.
     floor : float, optional
-        Modulus below which eigenvalues say little; the disk is drawn grey.
+        Modulus below which eigenvalues say little; the disk is drawn grey, with its edge on top.
     marker : str, default "."
         A marker of matplotlib; those but "." are drawn hollow.
     label : str, optional
@@ -588,12 +588,15 @@ def multipliers(
     turn = np.linspace(0, 2 * np.pi, 200)
     if floor is not None:
         floor = _checks.real(floor, "floor", low=0, high=1)
-        ax.fill(
-            floor * np.cos(turn), floor * np.sin(turn), color=COLORS["published"], alpha=0.5, lw=0
-        )
+        x, y = floor * np.cos(turn), floor * np.sin(turn)
+        ax.fill(x, y, color=COLORS["published"], alpha=0.5, lw=0)
+        ax.plot(x, y, color=COLORS["theory"], lw=1, zorder=3)  # on top: a cloud hides the disk
     ax.plot(np.cos(turn), np.sin(turn), color=COLORS["data"], lw=0.8)
     face = color if marker == "." else "none"
-    ax.plot(values.real, values.imag, marker, ms=6, mfc=face, color=color, label=label)
+    size, alpha = (6, 1) if len(values) <= 100 else (4, 0.6)
+    ax.plot(
+        values.real, values.imag, marker, ms=size, mfc=face, color=color, alpha=alpha, label=label
+    )
     limits = (-1.08, 1.08)
     ax.set(xlabel="real part", ylabel="imaginary part", aspect="equal", xlim=limits, ylim=limits)
     if legend and label is not None:

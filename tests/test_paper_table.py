@@ -84,6 +84,7 @@ PUBLISHED = {
     "random-zero-shot": "much better",
     "random-eigenvectors": "much better",
     "rotation": "no worse",
+    "random-matched": "much better",
 }
 # Of each claim about animals, how many recordings the paper has.
 RECORDINGS = {"cortex": "18", "neuropixels": "3", "ca1": "8"}

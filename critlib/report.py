@@ -592,11 +592,16 @@ def judge(data, shuffled_top, references):
     symmetric = "cannot tell"
     if data.asymmetry - 2 * data.asymmetry_error > _ROTATES:
         symmetric = "no"
-    elif data.asymmetry < _ROTATES and data.asymmetry + 2 * data.asymmetry_error < _AT_MOST:
+    elif _at_rest(data):
         if data.n_shared >= _MIN_SHARED or data.top < _MOST_TOP * sym.top:
             symmetric = "yes"
     critical = min(sym, non, key=lambda found: found.top) if symmetric == "no" else sym
     return "yes", _near(data.top, sub.top, critical.top), symmetric
+
+
+def _at_rest(data):
+    """Whether rotation is too little to count."""
+    return data.asymmetry < _ROTATES and data.asymmetry + 2 * data.asymmetry_error < _AT_MOST
 
 
 def _near(top, far, near):
@@ -661,10 +666,15 @@ def verdict(report):
             f"Eigenvalues turn {_turns(data)} times per tenfold attenuation; there {_turns(sym)} "
             f"and {_turns(non)} (median)."
         )
-        if symmetric == "cannot tell" and data.n_shared < _MIN_SHARED:
+        if symmetric == "cannot tell" and _at_rest(data):
             reason += (
                 f" Only {_count(data.n_shared, 'component')} can be told from noise, and the "
                 "slowest few of a non-symmetric network need not rotate."
+            )
+        elif symmetric == "cannot tell" and np.isfinite(data.asymmetry_error):
+            reason += (
+                f" Within two standard errors that may be less or more than {_ROTATES:g}, above "
+                "which we speak of rotation."
             )
         reasons.append(reason)
     return [

@@ -395,6 +395,9 @@ def test_few_components_do_not_show_that_nothing_rotates(reports):
     few = with_measures(found, n_shared=4, top=top)
     assert [finding.answer for finding in report.verdict(few)] == ["yes", "yes", "cannot tell"]
     assert "Only 4 components can be told from noise" in report.verdict(few)[2].reason
+    unsure = with_measures(found, asymmetry=0.03, asymmetry_error=0.01)
+    assert report.verdict(unsure)[2].answer == "cannot tell"
+    assert "less or more than 0.02" in report.verdict(unsure)[2].reason
 
 
 @pytest.mark.parametrize(

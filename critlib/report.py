@@ -571,9 +571,10 @@ def judge(data, shuffled_top, references):
 
     *Symmetric*: `dmd.time_asymmetry` is exactly 0 in symmetric networks. No, if it is above 0.02
     by two standard errors. Yes, if it is below 0.02 and two standard errors leave it below 0.05.
-    That does not count if fewer than five components are told from noise and the largest has more
-    than 2.5 times the variance of the largest in the symmetric simulation: the slowest modes of
-    a non-symmetric network need not rotate, and one that does not stands out.
+    That does not count if only one component is told from noise, since it takes two to rotate; nor
+    if there are fewer than five and the largest has more than 2.5 times the variance of the
+    largest in the symmetric simulation: the slowest modes of a non-symmetric network need not
+    rotate, and one that does not stands out.
 
     Examples
     --------
@@ -593,7 +594,8 @@ def judge(data, shuffled_top, references):
     if data.asymmetry - 2 * data.asymmetry_error > _ROTATES:
         symmetric = "no"
     elif _at_rest(data):
-        if data.n_shared >= _MIN_SHARED or data.top < _MOST_TOP * sym.top:
+        few_but_usual = data.n_shared > 1 and data.top < _MOST_TOP * sym.top
+        if data.n_shared >= _MIN_SHARED or few_but_usual:
             symmetric = "yes"
     critical = min(sym, non, key=lambda found: found.top) if symmetric == "no" else sym
     return "yes", _near(data.top, sub.top, critical.top), symmetric

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from critlib import recordings, shared_variance, spectra
+from critlib import recordings, report, shared_variance, spectra
 
 DATA = Path(__file__).parent.parent / "data"
 SHEET = (DATA / "README.md").read_text(encoding="utf-8")
@@ -293,3 +293,49 @@ def test_memory_curves_go_on_where_they_stopped(curves_script, tmp_path):
     assert np.all(resumed["symmetric_110_0.998_binary_fixed_0"] == 7)  # not computed again
     name = "echo_110_0.998_zero_shot_fixed_0"
     np.testing.assert_array_equal(resumed[name], rows[name])
+
+
+# --- how often the report is right ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def verdicts_script():
+    return load("make_verdicts")
+
+
+def test_the_report_tells_networks_apart(verdicts_script):
+    """Symmetric from non-symmetric, and critical from 0.9, with every technique and noise."""
+    rows = read(DATA / "verdicts.npz")
+    for how, level in verdicts_script.NOISY:
+        for seed in range(3):
+            said = {
+                kind: verdicts_script.answers(rows, f"{how}_{level}_{kind}_{seed}")
+                for kind in report.NETWORKS
+            }
+            assert said["symmetric"] == ("yes", "yes", "yes"), (how, level, seed)
+            assert said["non-symmetric"] == ("yes", "yes", "no"), (how, level, seed)
+            assert said["sub-critical"][1] == "no", (how, level, seed)
+
+
+def test_verdicts_are_those_of_the_script(verdicts_script):
+    rows = read(DATA / "verdicts.npz")
+    assert len(rows) == 3 * 3 * 6
+    assert all(row.shape == (5, 4) and row.dtype == np.float32 for row in rows.values())
+    digest = hashlib.sha256((DATA / "verdicts.npz").read_bytes()).hexdigest()
+    assert f"SHA-256 of `verdicts.npz`: `{digest}`" in SHEET
+    assert (DATA / "verdicts.npz").stat().st_size < 1e5
+
+
+def test_verdicts_go_on_where_they_stopped(verdicts_script, tmp_path):
+    path, small = tmp_path / "small.npz", {"n": 60, "minutes": 2, "seeds": [0]}
+    verdicts_script.main(path, **small)
+    rows = read(path)
+    kept = {name: row for name, row in rows.items() if "imaging_high" not in name}
+    kept["spikes_low_symmetric_0"] = np.full((5, 4), 7, np.float32)
+    verdicts_script.save(path, kept)
+    verdicts_script.main(path, **small)
+    resumed = read(path)
+    assert set(resumed) == set(rows) and len(rows) == 18
+    assert np.all(resumed["spikes_low_symmetric_0"] == 7)  # not computed again
+    name = "imaging_high_symmetric_0"
+    np.testing.assert_allclose(resumed[name], rows[name], rtol=1e-5)

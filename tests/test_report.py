@@ -95,6 +95,8 @@ REFERENCES = {
         (9.0, 25, np.nan, np.nan, ("yes", "yes", "cannot tell")),
         # few components: a large one that does not rotate proves nothing
         (9.0, 4, 0.00, 0.002, ("yes", "yes", "yes")),
+        (9.0, 2, 0.00, 0.002, ("yes", "yes", "yes")),
+        (9.0, 1, 0.00, 0.002, ("yes", "yes", "cannot tell")),  # it takes two to rotate
         (26.0, 4, 0.00, 0.002, ("yes", "yes", "cannot tell")),
         (26.0, 5, 0.00, 0.002, ("yes", "yes", "yes")),
         (26.0, 4, 0.40, 0.010, ("yes", "yes", "no")),

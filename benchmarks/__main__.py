@@ -28,6 +28,7 @@ from critlib import (  # noqa: E402
     ensembles,
     normalization,
     recordings,
+    report,
     shared_variance,
     spectra,
 )
@@ -165,12 +166,14 @@ def reading():
 
 def halves():
     n, n_times = 4000, 20_000
-    X = np.random.default_rng(9).standard_normal((n, n_times), dtype=np.float32)
+    X = report.simulate_network("symmetric", n, n_times, 0.046, rng=9)
+    X /= X.std(axis=1, keepdims=True)
+    X += 1.5 * np.random.default_rng(10).standard_normal(X.shape, dtype=np.float32)
     half = np.arange(n) < n // 2
     Z = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
     first, second = Z[half], Z[~half]
-    M = np.random.default_rng(10).standard_normal((4096, 4096), dtype=np.float32)
-    seconds, _ = best_time(lambda: M @ M, 3)
+    M = np.random.default_rng(11).standard_normal((4096, 4096), dtype=np.float32)
+    seconds, _ = best_time(lambda: M @ M, 5)
     rate = 2 * len(M) ** 3 / seconds
 
     def what(k, seconds):
@@ -186,9 +189,9 @@ def halves():
             partial(what, k),
             lambda k=k: shared_variance.svca2(X, halves=half, n_components=k),
             "z-scored before, product and numpy.linalg.svd",
-            lambda: np.linalg.svd(first @ second.T / n_times, compute_uv=False),
+            lambda: np.linalg.svd(first @ second.T / np.float32(n_times), compute_uv=False),
             lambda ours, theirs: np.abs(ours / theirs[: len(ours)] - 1).max(),
-            2,
+            3,
         )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 # Pieces of a recording hold about this many numbers: large for matrix products, small enough
 # for a processor's cache for everything else.
-_PIECE, _SMALL = 2**23, 2**18
+_PIECE, _SMALL = 2**23, 2**17
 
 
 class Standardized:
@@ -21,11 +21,11 @@ class Standardized:
     def __init__(self, X, *, unit_variance=True):
         self.X, self.shape, self.dtype = X, X.shape, X.dtype
         n, n_times = X.shape
-        self._n_columns = max(1, _PIECE // n)  # at a time
-        self._mean, self._sd = np.zeros((n, 1)), np.ones((n, 1))
+        self._n_columns = min(n_times, max(1, _PIECE // n))  # at a time
+        self._mean, self._sd = np.zeros((n, 1), X.dtype), np.ones((n, 1), X.dtype)
         constant = np.zeros(n, dtype=bool)
         for rows in spans(n, max(1, _SMALL // n_times)):
-            part = np.array(X[rows], dtype=np.float64)
+            part = np.array(X[rows])
             # to [-1, 1] first: squares of large numbers could overflow
             largest = np.maximum(part.max(axis=1), -part.min(axis=1))[:, None]
             largest[largest == 0] = 1
@@ -34,7 +34,7 @@ class Standardized:
             self._mean[rows] = mean * largest
             if unit_variance:
                 part -= mean
-                sd = np.sqrt(np.einsum("it,it->i", part, part) / n_times)[:, None]
+                sd = np.sqrt(np.vecdot(part, part) / X.dtype.type(n_times))[:, None]
                 constant[rows] = sd[:, 0] <= 8 * np.finfo(X.dtype).eps
                 self._sd[rows] = sd * largest
         if constant.any():
@@ -43,12 +43,15 @@ class Standardized:
                 f"{np.argmax(constant)}: they cannot be z-scored; remove them, or pass "
                 "zscore=False where that is an option"
             )
-        self._mean, self._sd = self._mean.astype(X.dtype), self._sd.astype(X.dtype)
 
-    def __call__(self, rows=slice(None), times=slice(None)):
-        """Return a new array of these rows, all times or a slice of them."""
-        Z = self.X[:, times][rows] - self._mean[rows]
-        Z /= self._sd[rows]
+    def __call__(self, rows=slice(None), times=slice(None), *, out=None):
+        """Return these rows, all times or a slice of them, as a new array unless `out` is given."""
+        X, rows = self.X[:, times], np.arange(self.shape[0])[rows]
+        Z = np.empty((len(rows), X.shape[1]), self.dtype) if out is None else out
+        for part in spans(len(rows), max(1, _SMALL // X.shape[1])):
+            i = rows[part]
+            np.subtract(X[i], self._mean[i], out=Z[part])
+            Z[part] /= self._sd[i]
         return Z
 
     def covariance(self, first=slice(None), second=None, *, lag=0, times=None):
@@ -57,18 +60,23 @@ class Standardized:
         Without `second`, of `first` with itself. `times` is a list of slices, by default one of
         all times; both partners of a pair are in the same slice.
         """
-        total, count = 0, 0
+        rows = [
+            np.arange(self.shape[0])[some] for some in (first, first if second is None else second)
+        ]
+        # new memory costs time, so the same is used for all pieces
+        later, now = (np.empty((len(some), self._n_columns), self.dtype) for some in rows)
+        total = np.zeros((len(rows[0]), len(rows[1])), self.dtype)
+        product, count = np.empty_like(total), 0
         for span in [slice(0, self.shape[1])] if times is None else times:
             for part in spans(span.stop - lag, self._n_columns, start=span.start):
-                later = slice(part.start + lag, part.stop + lag)
-                Za = self(first, later)
-                if second is None:
-                    Zb = Za if lag == 0 else self(first, part)
-                else:
-                    Zb = self(second, part)
-                total = total + Za @ Zb.T
-                count += part.stop - part.start
-        return total / self.dtype.type(count)
+                n = part.stop - part.start
+                Za = Zb = self(rows[0], slice(part.start + lag, part.stop + lag), out=later[:, :n])
+                if second is not None or lag > 0:
+                    Zb = self(rows[1], part, out=now[:, :n])
+                total += np.matmul(Za, Zb.T, out=product)
+                count += n
+        total /= self.dtype.type(count)
+        return total
 
     def project(self, axes, rows=slice(None)):
         """Return axes^T z(rows), shape (n_axes, n_timepoints)."""

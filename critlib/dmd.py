@@ -168,7 +168,17 @@ def rotations_per_tenfold(eigenvalues, *, min_modulus=0.25):
     return np.where(turns > 0, steps * np.where(turns > 0, turns, 1), 0.0)
 
 
-def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=10, rng=None):
+def time_asymmetry(
+    X,
+    dt,
+    *,
+    lag=0.23,
+    halves=None,
+    n_components=None,
+    n_blocks=10,
+    return_error=False,
+    rng=None,
+):
     r"""Fraction of the lagged covariance that would change sign if time ran backwards.
 
     0 for reversible activity, such as that of symmetric networks; above 0 where activity rotates.
@@ -191,15 +201,21 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
         neurons, at most 20. The slowest few need not rotate even where most others do.
     n_blocks : int, default 10
         Time is cut into this many blocks, at least 2, that make two sets by turns; blocks have to
-        be longer than each lag.
+        be longer than each lag. For an error take more, 20 say, of a length that activity does
+        not remember; at least 4.
+    return_error : bool, default False
+        Also return the standard error.
     rng : None, int or numpy.random.Generator
         Source of randomness.
 
     Returns
     -------
-    float
+    fraction : float
         From 0 to 1, up to sampling error, so that it can be slightly negative; nan if the halves
         share nothing at these lags.
+    error : float
+        Only if `return_error`: how far the fraction would scatter over recordings of this length
+        from the same neurons; nan if the fraction is.
 
     Raises
     ------
@@ -218,61 +234,29 @@ def time_asymmetry(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=
     divided by that of neurons. It means nothing where the halves share no more than they do after
     `spectra.shuffle_in_time`.
 
+    The error is a jackknife over the blocks, as in `shared_variance.exponent_error`. Without each
+    block in turn, components are found again among the combinations of those of the whole
+    recording.
+
     Examples
     --------
     >>> import numpy as np
     >>> t, rng = np.arange(2_000), np.random.default_rng(0)
     >>> wave = np.cos(0.2 * np.pi * t - 2 * np.pi * rng.random((60, 1)))  # in a fixed order
     >>> X = wave + rng.standard_normal(wave.shape)
-    >>> abs(round(time_asymmetry(X, 0.1, lag=0.2, rng=0), 1))  # sin(72 degrees)^2
-    0.9
+    >>> fraction, error = time_asymmetry(X, 0.1, lag=0.2, n_blocks=20, return_error=True, rng=0)
+    >>> abs(round(fraction, 1)), error < 0.05  # sin(72 degrees)^2
+    (0.9, True)
     """
-    return _asymmetry(*_lagged(X, dt, lag, halves, n_components, n_blocks, 2, rng))
-
-
-def asymmetry_error(X, dt, *, lag=0.23, halves=None, n_components=None, n_blocks=20, rng=None):
-    r"""Standard error of `time_asymmetry`.
-
-    Parameters
-    ----------
-    X, dt, lag, halves, n_components
-        As for `time_asymmetry`.
-    n_blocks : int, default 20
-        Number of blocks of time, at least 4. A block should be longer than activity remembers.
-    rng : None, int or numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    float
-        How far the fraction would scatter over recordings of this length from the same neurons;
-        nan if the fraction is.
-
-    Raises
-    ------
-    ValueError
-        As for `time_asymmetry`.
-    TypeError
-        If an argument has the wrong type.
-
-    Notes
-    -----
-    Jackknife over the blocks, as in `shared_variance.exponent_error`. Without each block in turn,
-    components are found again among the combinations of those of the whole recording.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> t, rng = np.arange(2_000), np.random.default_rng(0)
-    >>> wave = np.cos(0.2 * np.pi * t - 2 * np.pi * rng.random((60, 1)))
-    >>> X = wave + rng.standard_normal(wave.shape)
-    >>> asymmetry_error(X, 0.1, lag=0.2, rng=0) < 0.05
-    True
-    """
-    blocks = _lagged(X, dt, lag, halves, n_components, n_blocks, 4, rng)
+    return_error = _checks.boolean(return_error, "return_error")
+    fewest = 4 if return_error else 2
+    blocks = _lagged(X, dt, lag, halves, n_components, n_blocks, fewest, rng)
+    fraction = _asymmetry(*blocks)
+    if not return_error:
+        return fraction
     n_blocks = len(blocks[1])
     without = [_asymmetry(*blocks, keep=np.arange(n_blocks) != one) for one in range(n_blocks)]
-    return float(np.std(without) * np.sqrt(n_blocks - 1))
+    return fraction, float(np.std(without) * np.sqrt(n_blocks - 1))
 
 
 def _lagged(X, dt, lag, halves, n_components, n_blocks, fewest, rng):

@@ -586,7 +586,7 @@ def judge(data, shuffled_top, references):
     >>> judge(Evidence(25.0, 150, 0.003, 0.002), 0.5, references)
     ('yes', 'yes', 'yes')
     """
-    sym, non, sub = (references[key] for key in NETWORKS)
+    sym, _, sub = (references[key] for key in NETWORKS)
     if not (data.n_shared > 0 and data.top > 1.2 * shuffled_top):
         visible = sym.n_shared > 0 and sym.top > 1.2 * shuffled_top
         return "no", "no" if visible else "cannot tell", "cannot tell"
@@ -597,8 +597,13 @@ def judge(data, shuffled_top, references):
         few_but_usual = data.n_shared > 1 and data.top < _MOST_TOP * sym.top
         if data.n_shared >= _MIN_SHARED or few_but_usual:
             symmetric = "yes"
-    critical = min(sym, non, key=lambda found: found.top) if symmetric == "no" else sym
-    return "yes", _near(data.top, sub.top, critical.top), symmetric
+    return "yes", _near(data.top, sub.top, _critical(references, symmetric).top), symmetric
+
+
+def _critical(references, symmetric):
+    """The network close to instability that a recording is compared with."""
+    sym, non, _ = (references[key] for key in NETWORKS)
+    return min(sym, non, key=lambda found: found.top) if symmetric == "no" else sym
 
 
 def _at_rest(data):
@@ -653,7 +658,7 @@ def verdict(report):
                 f"noise: {_count(sym.n_shared, 'component')}, the largest {sym.top:.3g}."
             )
     else:
-        critical = min(sym, non, key=lambda found: found.top) if symmetric == "no" else sym
+        critical = _critical(references, symmetric)
         reasons.append(
             f"The largest component has shared variance {data.top:.3g}; it is {critical.top:.3g} "
             f"in the matched network with largest eigenvalue 0.998, and {sub.top:.3g} with "
@@ -807,15 +812,17 @@ def _evidence(X, dt, halves, rng):
     n_blocks = 20 if n_times >= 20 * (round(lag / dt) + 1) else 4
     longest = (n_times // n_blocks - 1) * dt
     lags = [times * lag for times in (1, 2, 4, 8) if times * lag <= longest]
-    how = {"lag": lags, "halves": halves, "n_blocks": n_blocks}
+    asymmetry, error = dmd.time_asymmetry(
+        X, dt, lag=lags, halves=halves, n_blocks=n_blocks, return_error=True, rng=rng
+    )
     return (
         shared,
         found,
         Evidence(
             top=float(shared[0]),
             n_shared=timescales.n_trusted(found),
-            asymmetry=dmd.time_asymmetry(X, dt, **how, rng=rng),
-            asymmetry_error=dmd.asymmetry_error(X, dt, **how, rng=rng),
+            asymmetry=asymmetry,
+            asymmetry_error=error,
         ),
     )
 

@@ -224,12 +224,14 @@ def test_asymmetry_is_that_of_the_network(symmetry, lags):
 def test_error_of_asymmetry_is_the_scatter_over_recordings():
     net = network(60, 0, 20)
     halves = np.arange(60) % 2 == 0
-    how = {"halves": halves, "lag": (0.23, 0.46), "n_components": 4}
+    how = {"halves": halves, "lag": (0.23, 0.46), "n_components": 4, "n_blocks": 20, "rng": 0}
     values, errors = [], []
     for seed in range(24):
         X = net.simulate(230, 0.046, rng=seed)
         values.append(dmd.time_asymmetry(X, 0.046, **how))
-        errors.append(dmd.asymmetry_error(X, 0.046, **how))
+        fraction, error = dmd.time_asymmetry(X, 0.046, **how, return_error=True)
+        assert fraction == values[-1]
+        errors.append(error)
     # a standard deviation of 24 values is known to 15%; three times that, and the jackknife's own
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(values, ddof=1), rel=0.5)
 
@@ -237,7 +239,7 @@ def test_error_of_asymmetry_is_the_scatter_over_recordings():
 def test_error_of_asymmetry_needs_four_blocks():
     X = np.random.default_rng(0).standard_normal((20, 400))
     with pytest.raises(ValueError, match="n_blocks is 3"):
-        dmd.asymmetry_error(X, 0.046, n_blocks=3)
+        dmd.time_asymmetry(X, 0.046, n_blocks=3, return_error=True)
 
 
 def test_private_noise_does_not_hide_rotation():

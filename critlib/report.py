@@ -644,9 +644,9 @@ def verdict(report):
     references = {key: report.measures[key] for key in NETWORKS}
     shared, near, symmetric = judge(data, top_shuffled, references)
     reasons = [
-        f"{_count(data.n_shared, 'component')} of {len(data.autocorrelations.variances)} share "
-        f"variance at times that were not used to find them. The largest has {data.top:.3g}, "
-        f"after shuffling {top_shuffled:.3g}. "
+        f"{data.n_shared} of {len(data.autocorrelations.variances)} components "
+        f"{'shares' if data.n_shared == 1 else 'share'} variance at times that were not used to "
+        f"find them. The largest has {data.top:.3g}, after shuffling {top_shuffled:.3g}. "
         f"The exponent is {_number(data.fit.exponent, data.error)}, after shuffling "
         f"{_number(report.shuffled_exponent, report.shuffled_error)}."
     ]

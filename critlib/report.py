@@ -861,7 +861,7 @@ def _number(value, error=None):
     if error is None or not error > 0:
         return f"{round(value, 2) + 0:.2f}"  # not -0.00
     digits = int(np.clip(-np.floor(np.log10(error)), 2, 4))  # one that counts, of the error
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
+    return f"{round(value, digits) + 0:.{digits}f} ± {error:.{digits}f}"
 
 
 def _count(number, noun):
@@ -1227,6 +1227,7 @@ figcaption {color: var(--soft)}
 .wide {overflow-x: auto}
 table {border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums}
 th, td {padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right}
+td {white-space: nowrap}
 th[scope=row] {text-align: left; font-weight: 400}
 @media print {
 :root {--text: #000; --back: #fff; --soft: #333}

@@ -412,6 +412,7 @@ def test_few_components_do_not_show_that_nothing_rotates(reports):
         (0.9345, None, "0.93"),
         (0.9345, np.nan, "0.93"),
         (-0.004, None, "0.00"),
+        (-0.0004, 0.0012, "0.000 ± 0.001"),
         (np.nan, 0.1, "not measurable"),
     ],
 )

@@ -106,6 +106,18 @@ def grid_rows(n, minutes, seed, have=()):
                 yield f"grid_{size}_{length:g}_{seed}_{method}", values
 
 
+def part_rows(n, seed, have=()):
+    """Yield what SVCA2 gives for fewer neurons of one network, without noise and without end."""
+    sizes = (n // 4, n // 2, n)
+    if all(f"grid_{size}_endless_{seed}" in have for size in sizes):
+        return
+    C = binned_correlation(connectivity(n, seed), n)
+    for size in sizes:
+        halves = np.random.default_rng([seed, 3]).permutation(size) < size // 2
+        block = C[:size, :size][halves][:, ~halves]
+        yield f"grid_{size}_endless_{seed}", np.linalg.svd(block, compute_uv=False)
+
+
 def size_rows(n, have=()):
     """Yield the spectrum of endless, noiseless recordings and what SVCA2 makes of it."""
     if f"endless_{n}" not in have:
@@ -130,14 +142,15 @@ def main(
     rows = load(path)
     jobs = [table_rows(n, minutes, seed, rows) for seed in range(n_seeds)]
     jobs += [grid_rows(n, grid_minutes, seed, rows) for seed in range(n_grid_seeds)]
+    jobs += [part_rows(n, seed, rows) for seed in range(n_grid_seeds)]
     jobs += [size_rows(size, rows) for size in sizes]
-    total = n_seeds * (2 + 4 * len(CONDITIONS)) + n_grid_seeds * 3 * 10 + 2 * len(sizes)
+    total = n_seeds * (2 + 4 * len(CONDITIONS)) + n_grid_seeds * 3 * 11 + 2 * len(sizes)
     with tqdm(total=total, initial=min(len(rows), total), unit="row", desc="noise table") as bar:
         for job in jobs:
             for name, values in job:
                 bar.update(name not in rows)
                 rows[name] = np.asarray(values, np.float32)[:KEPT]
-                if name.endswith("svca2") or name.startswith("endless"):
+                if name.endswith("svca2") or "endless" in name:
                     save(path, rows)
     print(f"{path}: {len(rows)} rows, {path.stat().st_size / 1e6:.1f} MB")
 

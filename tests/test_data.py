@@ -107,7 +107,9 @@ def test_noise_table_holds_every_row_that_the_script_would_make(script):
     expected |= {f"{kind}_{seed}" for kind in ("truth", "endless") for seed in range(5)}
     expected |= {f"{kind}_{n}" for kind in ("exact", "endless") for n in (500, 1000, 2000, 4000)}
     for n in (500, 1000, 2000):
-        expected |= {f"grid_{n}_{what}_{seed}" for what in ("truth", "endless") for seed in range(3)}
+        expected |= {
+            f"grid_{n}_{what}_{seed}" for what in ("truth", "endless") for seed in range(3)
+        }
         expected |= {
             f"grid_{n}_{minutes}_{seed}_{what}"
             for minutes in ("7.5", "30", "120")

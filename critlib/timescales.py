@@ -206,7 +206,7 @@ def n_trusted(found, *, floors=4.0):
     found : PCAutocorrelations
         With at least two lags above 0.
     floors : float, default 4.0
-        The limit in units of `noise_floor`, greater than 0. The relative error of a correlation
+        The limit in units of `noise_floor`, greater than 0. The error of a correlation
         is about one over this at the last component that counts.
 
     Returns

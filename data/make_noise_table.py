@@ -44,10 +44,14 @@ def observe(X, technique, level, seed):
     return X, np.nan
 
 
+def random_halves(n, seed):
+    """Which of n neurons are in the first half."""
+    return np.random.default_rng([seed, 3]).permutation(n) < n // 2
+
+
 def measure(X, seed):
     """Spectra by the three methods, with the same random halves."""
-    rng = np.random.default_rng([seed, 3])
-    halves = rng.permutation(len(X)) < len(X) // 2
+    halves = random_halves(len(X), seed)
     return {
         "direct": spectra.covariance_spectrum(X),
         "svca": shared_variance.svca(X, halves=halves),
@@ -70,6 +74,12 @@ def binned_correlation(A, n):
     return S / sd / sd[:, None]
 
 
+def endless_svca2(C, seed):
+    """What SVCA2 gives for a known correlation matrix, with the halves of `measure`."""
+    halves = random_halves(len(C), seed)
+    return np.linalg.svd(C[halves][:, ~halves], compute_uv=False)
+
+
 def table_rows(n, minutes, seed, have=()):
     """Yield name and values of all conditions, for one network."""
     names = [f"{how}_{level}_{seed}" for how, level in CONDITIONS]
@@ -78,9 +88,7 @@ def table_rows(n, minutes, seed, have=()):
     A = connectivity(n, seed)
     truth = binned_variances(np.linalg.eigvalsh(A)[::-1])
     yield f"truth_{seed}", truth / truth.mean()
-    C = binned_correlation(A, n)
-    halves = np.random.default_rng([seed, 3]).permutation(n) < n // 2
-    yield f"endless_{seed}", np.linalg.svd(C[halves][:, ~halves], compute_uv=False)
+    yield f"endless_{seed}", endless_svca2(binned_correlation(A, n), seed)
     X = record(A, minutes, seed)
     for name, (how, level) in zip(names, CONDITIONS, strict=True):
         if f"{name}_svca2" not in have:
@@ -113,18 +121,15 @@ def part_rows(n, seed, have=()):
         return
     C = binned_correlation(connectivity(n, seed), n)
     for size in sizes:
-        halves = np.random.default_rng([seed, 3]).permutation(size) < size // 2
-        block = C[:size, :size][halves][:, ~halves]
-        yield f"grid_{size}_endless_{seed}", np.linalg.svd(block, compute_uv=False)
+        yield f"grid_{size}_endless_{seed}", endless_svca2(C[:size, :size], seed)
 
 
 def size_rows(n, have=()):
     """Yield the spectrum of endless, noiseless recordings and what SVCA2 makes of it."""
     if f"endless_{n}" not in have:
         C = binned_correlation(connectivity(n, 0), n)
-        halves = np.random.default_rng([0, 3]).permutation(n) < n // 2
         yield f"exact_{n}", np.linalg.eigvalsh(C)[::-1]
-        yield f"endless_{n}", np.linalg.svd(C[halves][:, ~halves], compute_uv=False)
+        yield f"endless_{n}", endless_svca2(C, 0)
 
 
 def main(
